@@ -1,0 +1,1 @@
+"""Cameras as arrays: tracks, moves, file formats, rays. NumPy only."""

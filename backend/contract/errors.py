@@ -1,0 +1,99 @@
+"""Every error that a person may see. One sentence on what was expected and what came, one on what to do.
+
+ImpetusError
+├── ShotError            a shot, or something in it, cannot be made as it stands
+├── SimulationError      the physics left the range in which it is right
+├── ResourceError        memory, disk or device is not enough
+│   ├── MemoryShortError
+│   └── DiskFullError
+├── LinkError            the two sides cannot talk
+│   ├── VersionError
+│   ├── RefusedError
+│   └── MessageError
+├── UnknownJobError
+├── UnknownTakeError
+├── CancelledError       somebody asked for the end
+└── InternalError        a defect of Impetus
+"""
+
+from typing import ClassVar
+
+
+class ImpetusError(Exception):
+    """An error with a code for programs, a sentence and a remedy for people."""
+
+    code: ClassVar[str] = "ERROR"
+
+    def __init__(self, sentence: str, remedy: str = "") -> None:
+        super().__init__(f"{sentence} {remedy}".strip())
+        self.sentence = sentence
+        self.remedy = remedy
+
+
+class ShotError(ImpetusError):
+    """Raised where a shot is checked; `where` names the object and the field, as the artist knows them."""
+
+    code = "BAD_SHOT"
+
+    def __init__(self, where: str, sentence: str, remedy: str = "") -> None:
+        super().__init__(f"{where}: {sentence}", remedy)
+        self.where = where
+
+
+class SimulationError(ImpetusError):
+    code = "SIMULATION"
+
+
+class ResourceError(ImpetusError):
+    code = "RESOURCE"
+
+
+class MemoryShortError(ResourceError):
+    code = "OUT_OF_MEMORY"
+
+
+class DiskFullError(ResourceError):
+    code = "DISK_FULL"
+
+
+class LinkError(ImpetusError):
+    code = "LINK"
+
+
+class VersionError(LinkError):
+    code = "VERSION"
+
+
+class RefusedError(LinkError):
+    code = "REFUSED"
+
+
+class MessageError(LinkError):
+    code = "BAD_MESSAGE"
+
+
+class UnknownJobError(ImpetusError):
+    code = "UNKNOWN_JOB"
+
+
+class UnknownTakeError(ImpetusError):
+    code = "UNKNOWN_TAKE"
+
+
+class CancelledError(ImpetusError):
+    code = "CANCELLED"
+
+
+class InternalError(ImpetusError):
+    code = "INTERNAL"
+
+
+def all_errors() -> dict[str, type[ImpetusError]]:
+    """Map each code to its class, the whole tree."""
+    found: dict[str, type[ImpetusError]] = {}
+    waiting: list[type[ImpetusError]] = [ImpetusError]
+    while waiting:
+        error = waiting.pop()
+        found[error.code] = error
+        waiting.extend(error.__subclasses__())
+    return found

@@ -1,0 +1,291 @@
+"""What the two sides say. One MessagePack header frame, then raw array frames where a message says so.
+
+Client to server: `Call(id, protocol, request)`. Server to client: `Reply(id, answer)` to each call,
+and `Event`s of the jobs that the client attached to. Resending a call with the same id gives the
+same answer and does nothing twice.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from .arrays import ArrayRef
+from .shot import FrameNumber, Name, Shot
+
+PROTOCOL = (1, 0)
+CHUNK_BYTES = 4 << 20
+
+Id = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z-]{8,64}$")]
+Text = Annotated[str, msgspec.Meta(max_length=4000)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
+Stage = Literal["prepare", "simulate", "splat", "render", "diffuse", "deliver"]
+JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
+FrameFile = Literal["beauty", "passes"]
+TakeFile = Literal["preview.mp4", "contact_sheet.png", "take.json"]
+
+
+class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of what a client may ask."""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """Base of what the server answers; unknown fields of newer servers are ignored."""
+
+
+class EventBody(msgspec.Struct, frozen=True):
+    """Base of what a job tells; unknown fields of newer servers are ignored."""
+
+
+# --- requests
+
+
+class Hello(Request, tag="hello"):
+    """First words; the server refuses another major version and names both."""
+
+    build: Text
+
+
+class Have(Request, tag="have"):
+    """Which of these arrays are there already?"""
+
+    arrays: Annotated[tuple[ArrayRef, ...], msgspec.Meta(max_length=10_000)]
+
+
+class Put(Request, tag="put"):
+    """One chunk of one array (bulk socket); the bytes follow as one raw frame."""
+
+    array: ArrayRef
+    offset: Count
+
+
+class Submit(Request, tag="submit"):
+    """Make this shot; all its arrays are there."""
+
+    shot: Shot
+
+
+class Cancel(Request, tag="cancel"):
+    """End this job at the next step; what is finished stays."""
+
+    job: Id
+
+
+class Attach(Request, tag="attach"):
+    """Send this job's events after `last_seq`, then each new one."""
+
+    job: Id
+    last_seq: Count = 0
+
+
+class Detach(Request, tag="detach"):
+    """Stop sending this job's events."""
+
+    job: Id
+
+
+class ListJobs(Request, tag="list"):
+    """All jobs, newest first."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
+
+
+class TakeInfo(Request, tag="take_info"):
+    """All about one take."""
+
+    take: Id
+
+
+class ReadFrame(Request, tag="read_frame"):
+    """One chunk of one frame's file (bulk socket); the bytes come back as one raw frame."""
+
+    take: Id
+    file: FrameFile
+    frame: FrameNumber
+    offset: Count = 0
+
+
+class ReadFile(Request, tag="read_file"):
+    """One chunk of one file of the take as a whole (bulk socket)."""
+
+    take: Id
+    file: TakeFile
+    offset: Count = 0
+
+
+class Remove(Request, tag="remove"):
+    """Forget a job that has ended, and delete its take from the backend's store."""
+
+    job: Id
+
+
+class Resume(Request, tag="resume"):
+    """Queue a paused, failed or cancelled job again; it goes on at the first missing frame."""
+
+    job: Id
+
+
+class Shutdown(Request, tag="shutdown"):
+    """End the server once its running jobs have reached their next checkpoint; they resume later."""
+
+
+AnyRequest = (
+    Hello | Have | Put | Submit | Cancel | Attach | Detach | ListJobs | TakeInfo | ReadFrame | ReadFile
+    | Remove | Resume | Shutdown
+)  # fmt: skip
+
+
+# --- answers
+
+
+class Welcome(Answer, tag="welcome"):
+    """The server's own words, after Hello."""
+
+    version: Text
+    devices: tuple[Text, ...]
+    features: tuple[Text, ...] = ()
+    store: Text = ""
+
+
+class Missing(Answer, tag="missing"):
+    """The sha256 of the arrays that must be put."""
+
+    arrays: tuple[str, ...]
+
+
+class Stored(Answer, tag="stored"):
+    """A chunk is written; `complete` when the whole array is there and its sha256 right."""
+
+    complete: bool
+
+
+class Accepted(Answer, tag="accepted"):
+    """The shot is queued as this job, and will grow this take."""
+
+    job: Id
+    take: Id
+
+
+class Fine(Answer, tag="fine"):
+    """Done as asked."""
+
+
+class JobInfo(Answer, tag="job"):
+    """One job's state; times in seconds since the epoch, for showing only."""
+
+    job: Id
+    take: Id
+    name: Name
+    state: JobState
+    created: float
+    frames_done: Count
+    frames_total: Count
+    last_seq: Count
+    sentence: Text = ""
+
+
+class Jobs(Answer, tag="jobs"):
+    jobs: tuple[JobInfo, ...]
+
+
+class TakeDetails(Answer, tag="take"):
+    """A take's frames and settings. `folder` is meaningful on the server's machine only."""
+
+    info: JobInfo
+    first: FrameNumber
+    last: FrameNumber
+    fps: float
+    width: Count
+    height: Count
+    shot_hash: str
+    folder: Text
+    frames: tuple[FrameNumber, ...]
+    files: tuple[TakeFile, ...] = ()
+
+
+class Chunk(Answer, tag="chunk"):
+    """The bytes at `offset` follow as one raw frame; `size` is the whole file's."""
+
+    offset: Count
+    size: Count
+
+
+class Refused(Answer, tag="refused"):
+    """An error of errors.py by its code."""
+
+    code: Text
+    sentence: Text
+    remedy: Text = ""
+
+
+AnyAnswer = (
+    Welcome | Missing | Stored | Accepted | Fine | JobInfo | Jobs | TakeDetails | Chunk | Refused
+)
+
+
+# --- events
+
+
+class StateChanged(EventBody, tag="state"):
+    state: JobState
+
+
+class Progress(EventBody, tag="progress"):
+    """`done` of `total` units of a stage; `eta` seconds left for the whole job, where known."""
+
+    stage: Stage
+    done: float
+    total: float
+    eta: float | None = None
+
+
+class FrameReady(EventBody, tag="frame"):
+    """A frame's files are whole on disk."""
+
+    frame: FrameNumber
+
+
+class Log(EventBody, tag="log"):
+    level: Literal["info", "warning"]
+    text: Text
+
+
+class Failed(EventBody, tag="failed"):
+    code: Text
+    sentence: Text
+    remedy: Text = ""
+    log: Text = ""
+    "Path of the full log, on the server's machine."
+
+
+class Done(EventBody, tag="done"):
+    """All frames are there."""
+
+    seconds: float
+
+
+AnyEvent = StateChanged | Progress | FrameReady | Log | Failed | Done
+
+
+# --- envelopes
+
+
+class Call(msgspec.Struct, frozen=True, tag="call"):
+    id: Id
+    protocol: tuple[int, int]
+    request: AnyRequest
+
+
+class Reply(msgspec.Struct, frozen=True, tag="reply"):
+    id: Id
+    answer: AnyAnswer
+
+
+class Event(msgspec.Struct, frozen=True, tag="event"):
+    """`seq` counts a job's events from 1 without a gap."""
+
+    job: Id
+    seq: Count
+    body: AnyEvent
+
+
+FromServer = Reply | Event

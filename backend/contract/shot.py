@@ -1,0 +1,272 @@
+"""The shot: all that the backend needs to make frames. Immutable, serialisable, free of Blender.
+
+SI units; world right-handed, Z up, metres; cameras in OpenCV axes; colours linear Rec.709.
+A *track* is an array whose first axis is 1 (constant) or `frames.tracked_count`
+(one row per frame of `frames.tracked`). Large data stands beside the shot as arrays (arrays.py).
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from .arrays import ArrayRef
+
+SHOT_FORMAT = 1
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
+Metres = float
+Vector3 = tuple[float, float, float]
+Color = tuple[
+    Annotated[float, msgspec.Meta(ge=0, le=1e6)],
+    Annotated[float, msgspec.Meta(ge=0, le=1e6)],
+    Annotated[float, msgspec.Meta(ge=0, le=1e6)],
+]
+Positive = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+FrameNumber = Annotated[int, msgspec.Meta(ge=-1_048_574, le=1_048_574)]
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Base of all that a shot is made of."""
+
+
+class FrameRange(Part):
+    """Blender's frame numbers, both ends included; seconds = (frame - simulation_start) / fps."""
+
+    first: FrameNumber
+    last: FrameNumber
+    fps: Annotated[float, msgspec.Meta(gt=0, le=1000)]
+    simulation_start: FrameNumber
+
+    @property
+    def numbers(self) -> range:
+        return range(self.first, self.last + 1)
+
+    @property
+    def tracked(self) -> range:
+        """The frames that tracks speak of: all that are simulated or shown."""
+        return range(min(self.first, self.simulation_start), self.last + 1)
+
+    @property
+    def tracked_count(self) -> int:
+        return len(self.tracked)
+
+
+class CameraTrack(Part):
+    """A perspective camera, one row per frame of `FrameRange.numbers`."""
+
+    camera_to_world: ArrayRef
+    "f8 (T, 4, 4), OpenCV axes (x right, y down, z forward), rigid."
+    intrinsics: ArrayRef
+    "f8 (T, 4): fx, fy, cx, cy in pixels of the film; pixel centres at +0.5."
+    clip_start: Positive = 0.1
+    clip_end: Positive = 1000.0
+
+
+class Film(Part):
+    """Output size in pixels."""
+
+    width: Annotated[int, msgspec.Meta(ge=1, le=16384)]
+    height: Annotated[int, msgspec.Meta(ge=1, le=16384)]
+
+
+class Elastic(Part, tag="elastic"):
+    """Fixed-corotated elasticity."""
+
+    density: Positive = 1000.0
+    young_modulus: Positive = 1e5
+    poisson_ratio: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.3
+
+
+class Sand(Part, tag="sand"):
+    """Drucker-Prager sand over Hencky elasticity; the friction angle is in radians."""
+
+    density: Positive = 1600.0
+    young_modulus: Positive = 3.5e5
+    poisson_ratio: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.3
+    friction_angle: Annotated[float, msgspec.Meta(ge=0, lt=1.5707)] = 0.6109
+    cohesion: NonNegative = 0.0
+
+
+class Water(Part, tag="water"):
+    """Weakly compressible liquid (Tait); the bulk modulus sets its speed of sound."""
+
+    density: Positive = 1000.0
+    bulk_modulus: Positive = 1e5
+    gamma: Annotated[float, msgspec.Meta(ge=1, le=20)] = 7.0
+    viscosity: NonNegative = 1e-3
+
+
+Material = Elastic | Sand | Water
+
+
+class Contact(Part):
+    """What a collider's surface does to what touches it. `separate` slides with Coulomb friction and lets go."""
+
+    boundary: Literal["stick", "slip", "separate"] = "separate"
+    friction: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.3
+
+
+class Mesh(Part):
+    """Triangles in body space (metres, the object's scale applied)."""
+
+    vertices: ArrayRef
+    "f4 (V, 3)."
+    triangles: ArrayRef
+    "i4 (F, 3), counter-clockwise seen from outside."
+    normals: ArrayRef | None = None
+    "f4 (F, 3, 3): shading normals at the corners; flat where absent."
+
+
+class Surface(Part):
+    """One material slot's look."""
+
+    base_color: Color = (0.8, 0.8, 0.8)
+    alpha: Fraction = 1.0
+    image: ArrayRef | None = None
+    "u1 (H, W, 4) sRGB or f4 (H, W, 4) linear, top row first; looked up by the mesh's uv."
+    roughness: Fraction = 0.5
+    specular: Fraction = 0.5
+    metallic: Fraction = 0.0
+    emission: Color = (0.0, 0.0, 0.0)
+
+
+class Looks(Part):
+    """Colours of a body's surface and inside."""
+
+    surfaces: tuple[Surface, ...] = (Surface(),)
+    surface_index: ArrayRef | None = None
+    "i4 (F,): which surface each triangle shows; 0 where absent."
+    uv: ArrayRef | None = None
+    "f4 (F, 3, 2), v upwards as in Blender."
+    colors: ArrayRef | None = None
+    "f4 (F, 3, 4): linear corner colours that replace base colour and image."
+    lit: bool = False
+    "Whether `colors` already hold the light (a bake); such a body is not lit again."
+    inner_color: Color | None = None
+    "What tearing shows; the surface's mean colour where absent."
+
+
+class Body(Part):
+    """One object: geometry, role, and material (dynamic) or contact (static, kinematic; None is only seen)."""
+
+    name: Name
+    role: Literal["dynamic", "static", "kinematic"]
+    mesh: Mesh
+    poses: ArrayRef
+    "f8 track (1 or T, 4, 4), body to world, rigid. A dynamic body starts at its pose of simulation_start."
+    looks: Looks = Looks()
+    material: Material | None = None
+    contact: Contact | None = None
+    velocity: Vector3 = (0.0, 0.0, 0.0)
+    "Initial, m/s, world."
+    angular_velocity: Vector3 = (0.0, 0.0, 0.0)
+    "Initial, rad/s about the centre of mass, world."
+    thickness: NonNegative = 0.0
+    "Metres given to a mesh that is open; 0 lets the backend choose two cells and warn."
+    splat_density: Positive = 1.0
+    "Share of the shot's splats relative to other bodies of the same size."
+
+
+class Wind(Part, tag="wind"):
+    """Blender's wind field: pushes along the pose's +Z with `strength` m/s^2 and drags with `flow` 1/s."""
+
+    name: Name
+    poses: ArrayRef
+    "f8 track (1 or T, 4, 4)."
+    strength: ArrayRef
+    "f8 track (1 or T,), m/s^2."
+    flow: NonNegative = 0.0
+
+
+Force = Wind
+
+
+class Light(Part):
+    """A lamp: sun (strength in W/m^2) or point, spot, area (power in W), shining along its pose's -Z."""
+
+    name: Name
+    kind: Literal["sun", "point", "spot", "area"]
+    poses: ArrayRef
+    "f8 track (1 or T, 4, 4)."
+    color: Color = (1.0, 1.0, 1.0)
+    power: NonNegative = 1.0
+    size: NonNegative = 0.0
+    "Radius (point, spot), edge (area) in metres; angle in radians (sun)."
+    spot_angle: Annotated[float, msgspec.Meta(gt=0, le=3.1416)] = 0.785
+    spot_blend: Fraction = 0.15
+    shadow: bool = True
+
+
+class Ground(Part):
+    """A horizontal plane that nothing falls through; not drawn."""
+
+    height: float = 0.0
+    contact: Contact = Contact()
+
+
+class World(Part):
+    """Surroundings: what is behind everything, what light comes from everywhere, what lies below."""
+
+    background: Color = (0.05, 0.05, 0.05)
+    background_image: ArrayRef | None = None
+    "u1 (H, W, 3 or 4) sRGB or f4 linear, shown behind the bodies, stretched to the film."
+    transparent: bool = False
+    "Whether the film's background is left empty (alpha 0)."
+    ambient: Color = (0.05, 0.05, 0.05)
+    "Radiance from all directions, for bodies without a bake."
+    ground: Ground | None = None
+
+
+class Box(Part):
+    """Axis-aligned, world, metres."""
+
+    low: Vector3
+    high: Vector3
+
+
+class SimulationSettings(Part):
+    """How finely the physics is resolved. The time step is never asked for: it follows from the CFL."""
+
+    resolution: Annotated[int, msgspec.Meta(ge=8, le=2048)] = 64
+    "Grid cells along the longest side of the domain."
+    particles_per_cell: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    domain: Box | None = None
+    "None: the dynamic bodies' bounds, enlarged; walls are open and what leaves is frozen there."
+    walls: Literal["open", "slip", "stick"] = "slip"
+
+
+class RenderSettings(Part):
+    """How finely the looks are resolved."""
+
+    splats: Annotated[int, msgspec.Meta(ge=100, le=20_000_000)] = 200_000
+    "Budget over all bodies."
+    shadows: bool = True
+
+
+class NoMethod(Part, tag="none"):
+    """No diffusion: the beauty is the render."""
+
+
+Method = NoMethod
+
+
+class Shot(Part):
+    """One shot. Its hash (`shot_hash`) names everything made from it."""
+
+    name: Name
+    frames: FrameRange
+    film: Film
+    camera: CameraTrack
+    gravity: ArrayRef
+    "f8 track (1 or T, 3), m/s^2."
+    bodies: Annotated[tuple[Body, ...], msgspec.Meta(max_length=10_000)] = ()
+    forces: Annotated[tuple[Force, ...], msgspec.Meta(max_length=1_000)] = ()
+    lights: Annotated[tuple[Light, ...], msgspec.Meta(max_length=1_000)] = ()
+    world: World = World()
+    simulation: SimulationSettings = SimulationSettings()
+    render: RenderSettings = RenderSettings()
+    method: Method = NoMethod()
+    seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
+    format: Literal[1] = SHOT_FORMAT

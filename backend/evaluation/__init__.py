@@ -1,0 +1,1 @@
+"""Measures and suites: what is promised, measured."""
