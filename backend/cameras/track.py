@@ -1,4 +1,4 @@
-"""Camera tracks: Blender's cameras to OpenCV, and points to pixels; used at export and in render."""
+"""Camera tracks: Blender's cameras to OpenCV, points to pixels; used at export and render."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +10,20 @@ OPENCV_FROM_BLENDER = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
 def opencv_pose(matrix_world: Floats) -> Floats:
-    """Return `camera_to_world` (..., 4, 4) in OpenCV axes from Blender's camera matrix, scale removed."""
+    """Return `camera_to_world` (..., 4, 4), OpenCV axes, from Blender's matrix less its scale."""
     pose = np.asarray(matrix_world, np.float64) @ OPENCV_FROM_BLENDER
     pose[..., :3, :3] /= np.linalg.norm(pose[..., :3, :3], axis=-2, keepdims=True)
     return pose
 
 
 def intrinsics(
-    lens: float, sensor: tuple[float, float], film: tuple[int, int], *,
-    fit: str = "AUTO", shift: tuple[float, float] = (0.0, 0.0), pixel_aspect: float = 1.0,
+    lens: float,
+    sensor: tuple[float, float],
+    film: tuple[int, int],
+    *,
+    fit: str = "AUTO",
+    shift: tuple[float, float] = (0.0, 0.0),
+    pixel_aspect: float = 1.0,
 ) -> Floats:
     """Return fx, fy, cx, cy in pixels for a Blender perspective camera.
 
@@ -29,7 +34,7 @@ def intrinsics(
     horizontal = fit == "HORIZONTAL" or (fit == "AUTO" and width >= height * pixel_aspect)
     if horizontal:
         fx = lens / sensor[0] * width
-        span = width
+        span: float = width
     else:
         size = sensor[1] if fit == "VERTICAL" else sensor[0]
         fx = lens / size * height * pixel_aspect

@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 import msgspec
 import numpy as np
@@ -31,8 +31,8 @@ class ArrayRef(msgspec.Struct, frozen=True):
 
 
 def refer(array: Array) -> tuple[ArrayRef, Array]:
-    """Return the reference of an array, and the array in the layout that the reference speaks of."""
-    kind = array.dtype.str[1:]
+    """Return the reference of an array, and the array in the layout that it speaks of."""
+    kind = cast(DType, array.dtype.str[1:])
     if kind not in DType.__args__:  # type: ignore[attr-defined]
         raise ShotError("array", f"expected a dtype of {DType.__args__}, got {array.dtype}.")  # type: ignore[attr-defined]
     laid = np.ascontiguousarray(array, dtype=np.dtype(kind).newbyteorder("<"))
@@ -59,7 +59,8 @@ def require_finite(where: str, array: Array) -> None:
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ShotError(
-            where, f"expected finite numbers, got {array[first]!r} at {list(first)}.",
+            where,
+            f"expected finite numbers, got {array[first]!r} at {list(first)}.",
             "Clear the object's transform or mesh data there.",
         )
 

@@ -1,4 +1,4 @@
-"""Every error that a person may see. One sentence on what was expected and what came, one on what to do.
+"""Every error that a person may see: what was expected and what came, then what to do.
 
 ImpetusError
 ├── ShotError            a shot, or something in it, cannot be made as it stands
@@ -31,7 +31,7 @@ class ImpetusError(Exception):
 
 
 class ShotError(ImpetusError):
-    """Raised where a shot is checked; `where` names the object and the field, as the artist knows them."""
+    """Raised where a shot is checked; `where` names object and field as the artist knows them."""
 
     code = "BAD_SHOT"
 

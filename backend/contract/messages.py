@@ -1,4 +1,4 @@
-"""What the two sides say. One MessagePack header frame, then raw array frames where a message says so.
+"""What the two sides say: one MessagePack header frame, then raw frames where a message says so.
 
 Client to server: `Call(id, protocol, request)`. Server to client: `Reply(id, answer)` to each call,
 and `Event`s of the jobs that the client attached to. Resending a call with the same id gives the
@@ -39,63 +39,63 @@ class EventBody(msgspec.Struct, frozen=True):
 # --- requests
 
 
-class Hello(Request, tag="hello"):
+class Hello(Request, frozen=True, tag="hello"):
     """First words; the server refuses another major version and names both."""
 
     build: Text
 
 
-class Have(Request, tag="have"):
-    """Which of these arrays are there already?"""
+class Have(Request, frozen=True, tag="have"):
+    """Ask which of these arrays are there already."""
 
     arrays: Annotated[tuple[ArrayRef, ...], msgspec.Meta(max_length=10_000)]
 
 
-class Put(Request, tag="put"):
+class Put(Request, frozen=True, tag="put"):
     """One chunk of one array (bulk socket); the bytes follow as one raw frame."""
 
     array: ArrayRef
     offset: Count
 
 
-class Submit(Request, tag="submit"):
+class Submit(Request, frozen=True, tag="submit"):
     """Make this shot; all its arrays are there."""
 
     shot: Shot
 
 
-class Cancel(Request, tag="cancel"):
+class Cancel(Request, frozen=True, tag="cancel"):
     """End this job at the next step; what is finished stays."""
 
     job: Id
 
 
-class Attach(Request, tag="attach"):
+class Attach(Request, frozen=True, tag="attach"):
     """Send this job's events after `last_seq`, then each new one."""
 
     job: Id
     last_seq: Count = 0
 
 
-class Detach(Request, tag="detach"):
+class Detach(Request, frozen=True, tag="detach"):
     """Stop sending this job's events."""
 
     job: Id
 
 
-class ListJobs(Request, tag="list"):
+class ListJobs(Request, frozen=True, tag="list"):
     """All jobs, newest first."""
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 100
 
 
-class TakeInfo(Request, tag="take_info"):
+class TakeInfo(Request, frozen=True, tag="take_info"):
     """All about one take."""
 
     take: Id
 
 
-class ReadFrame(Request, tag="read_frame"):
+class ReadFrame(Request, frozen=True, tag="read_frame"):
     """One chunk of one frame's file (bulk socket); the bytes come back as one raw frame."""
 
     take: Id
@@ -104,7 +104,7 @@ class ReadFrame(Request, tag="read_frame"):
     offset: Count = 0
 
 
-class ReadFile(Request, tag="read_file"):
+class ReadFile(Request, frozen=True, tag="read_file"):
     """One chunk of one file of the take as a whole (bulk socket)."""
 
     take: Id
@@ -112,32 +112,44 @@ class ReadFile(Request, tag="read_file"):
     offset: Count = 0
 
 
-class Remove(Request, tag="remove"):
+class Remove(Request, frozen=True, tag="remove"):
     """Forget a job that has ended, and delete its take from the backend's store."""
 
     job: Id
 
 
-class Resume(Request, tag="resume"):
+class Resume(Request, frozen=True, tag="resume"):
     """Queue a paused, failed or cancelled job again; it goes on at the first missing frame."""
 
     job: Id
 
 
-class Shutdown(Request, tag="shutdown"):
-    """End the server once its running jobs have reached their next checkpoint; they resume later."""
+class Shutdown(Request, frozen=True, tag="shutdown"):
+    """End the server; its running jobs resume at the next start."""
 
 
 AnyRequest = (
-    Hello | Have | Put | Submit | Cancel | Attach | Detach | ListJobs | TakeInfo | ReadFrame | ReadFile
-    | Remove | Resume | Shutdown
-)  # fmt: skip
+    Hello
+    | Have
+    | Put
+    | Submit
+    | Cancel
+    | Attach
+    | Detach
+    | ListJobs
+    | TakeInfo
+    | ReadFrame
+    | ReadFile
+    | Remove
+    | Resume
+    | Shutdown
+)
 
 
 # --- answers
 
 
-class Welcome(Answer, tag="welcome"):
+class Welcome(Answer, frozen=True, tag="welcome"):
     """The server's own words, after Hello."""
 
     version: Text
@@ -146,30 +158,30 @@ class Welcome(Answer, tag="welcome"):
     store: Text = ""
 
 
-class Missing(Answer, tag="missing"):
+class Missing(Answer, frozen=True, tag="missing"):
     """The sha256 of the arrays that must be put."""
 
     arrays: tuple[str, ...]
 
 
-class Stored(Answer, tag="stored"):
+class Stored(Answer, frozen=True, tag="stored"):
     """A chunk is written; `complete` when the whole array is there and its sha256 right."""
 
     complete: bool
 
 
-class Accepted(Answer, tag="accepted"):
+class Accepted(Answer, frozen=True, tag="accepted"):
     """The shot is queued as this job, and will grow this take."""
 
     job: Id
     take: Id
 
 
-class Fine(Answer, tag="fine"):
+class Fine(Answer, frozen=True, tag="fine"):
     """Done as asked."""
 
 
-class JobInfo(Answer, tag="job"):
+class JobInfo(Answer, frozen=True, tag="job"):
     """One job's state; times in seconds since the epoch, for showing only."""
 
     job: Id
@@ -183,11 +195,11 @@ class JobInfo(Answer, tag="job"):
     sentence: Text = ""
 
 
-class Jobs(Answer, tag="jobs"):
+class Jobs(Answer, frozen=True, tag="jobs"):
     jobs: tuple[JobInfo, ...]
 
 
-class TakeDetails(Answer, tag="take"):
+class TakeDetails(Answer, frozen=True, tag="take"):
     """A take's frames and settings. `folder` is meaningful on the server's machine only."""
 
     info: JobInfo
@@ -202,14 +214,14 @@ class TakeDetails(Answer, tag="take"):
     files: tuple[TakeFile, ...] = ()
 
 
-class Chunk(Answer, tag="chunk"):
+class Chunk(Answer, frozen=True, tag="chunk"):
     """The bytes at `offset` follow as one raw frame; `size` is the whole file's."""
 
     offset: Count
     size: Count
 
 
-class Refused(Answer, tag="refused"):
+class Refused(Answer, frozen=True, tag="refused"):
     """An error of errors.py by its code."""
 
     code: Text
@@ -225,11 +237,11 @@ AnyAnswer = (
 # --- events
 
 
-class StateChanged(EventBody, tag="state"):
+class StateChanged(EventBody, frozen=True, tag="state"):
     state: JobState
 
 
-class Progress(EventBody, tag="progress"):
+class Progress(EventBody, frozen=True, tag="progress"):
     """`done` of `total` units of a stage; `eta` seconds left for the whole job, where known."""
 
     stage: Stage
@@ -238,18 +250,18 @@ class Progress(EventBody, tag="progress"):
     eta: float | None = None
 
 
-class FrameReady(EventBody, tag="frame"):
+class FrameReady(EventBody, frozen=True, tag="frame"):
     """A frame's files are whole on disk."""
 
     frame: FrameNumber
 
 
-class Log(EventBody, tag="log"):
+class Log(EventBody, frozen=True, tag="log"):
     level: Literal["info", "warning"]
     text: Text
 
 
-class Failed(EventBody, tag="failed"):
+class Failed(EventBody, frozen=True, tag="failed"):
     code: Text
     sentence: Text
     remedy: Text = ""
@@ -257,7 +269,7 @@ class Failed(EventBody, tag="failed"):
     "Path of the full log, on the server's machine."
 
 
-class Done(EventBody, tag="done"):
+class Done(EventBody, frozen=True, tag="done"):
     """All frames are there."""
 
     seconds: float

@@ -11,8 +11,6 @@ import msgspec
 
 from .arrays import ArrayRef
 
-SHOT_FORMAT = 1
-
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
 Metres = float
 Vector3 = tuple[float, float, float]
@@ -31,7 +29,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all that a shot is made of."""
 
 
-class FrameRange(Part):
+class FrameRange(Part, frozen=True):
     """Blender's frame numbers, both ends included; seconds = (frame - simulation_start) / fps."""
 
     first: FrameNumber
@@ -53,7 +51,7 @@ class FrameRange(Part):
         return len(self.tracked)
 
 
-class CameraTrack(Part):
+class CameraTrack(Part, frozen=True):
     """A perspective camera, one row per frame of `FrameRange.numbers`."""
 
     camera_to_world: ArrayRef
@@ -64,14 +62,14 @@ class CameraTrack(Part):
     clip_end: Positive = 1000.0
 
 
-class Film(Part):
+class Film(Part, frozen=True):
     """Output size in pixels."""
 
     width: Annotated[int, msgspec.Meta(ge=1, le=16384)]
     height: Annotated[int, msgspec.Meta(ge=1, le=16384)]
 
 
-class Elastic(Part, tag="elastic"):
+class Elastic(Part, frozen=True, tag="elastic"):
     """Fixed-corotated elasticity."""
 
     density: Positive = 1000.0
@@ -79,7 +77,7 @@ class Elastic(Part, tag="elastic"):
     poisson_ratio: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.3
 
 
-class Sand(Part, tag="sand"):
+class Sand(Part, frozen=True, tag="sand"):
     """Drucker-Prager sand over Hencky elasticity; the friction angle is in radians."""
 
     density: Positive = 1600.0
@@ -89,7 +87,7 @@ class Sand(Part, tag="sand"):
     cohesion: NonNegative = 0.0
 
 
-class Water(Part, tag="water"):
+class Water(Part, frozen=True, tag="water"):
     """Weakly compressible liquid (Tait); the bulk modulus sets its speed of sound."""
 
     density: Positive = 1000.0
@@ -101,14 +99,14 @@ class Water(Part, tag="water"):
 Material = Elastic | Sand | Water
 
 
-class Contact(Part):
-    """What a collider's surface does to what touches it. `separate` slides with Coulomb friction and lets go."""
+class Contact(Part, frozen=True):
+    """A collider's surface: `separate` lets go and rubs, `slip` only slides, `stick` holds."""
 
     boundary: Literal["stick", "slip", "separate"] = "separate"
     friction: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.3
 
 
-class Mesh(Part):
+class Mesh(Part, frozen=True):
     """Triangles in body space (metres, the object's scale applied)."""
 
     vertices: ArrayRef
@@ -119,7 +117,7 @@ class Mesh(Part):
     "f4 (F, 3, 3): shading normals at the corners; flat where absent."
 
 
-class Surface(Part):
+class Surface(Part, frozen=True):
     """One material slot's look."""
 
     base_color: Color = (0.8, 0.8, 0.8)
@@ -132,7 +130,7 @@ class Surface(Part):
     emission: Color = (0.0, 0.0, 0.0)
 
 
-class Looks(Part):
+class Looks(Part, frozen=True):
     """Colours of a body's surface and inside."""
 
     surfaces: tuple[Surface, ...] = (Surface(),)
@@ -148,14 +146,14 @@ class Looks(Part):
     "What tearing shows; the surface's mean colour where absent."
 
 
-class Body(Part):
-    """One object: geometry, role, and material (dynamic) or contact (static, kinematic; None is only seen)."""
+class Body(Part, frozen=True):
+    """One object: geometry, role, and material (dynamic) or contact (None: only seen)."""
 
     name: Name
     role: Literal["dynamic", "static", "kinematic"]
     mesh: Mesh
     poses: ArrayRef
-    "f8 track (1 or T, 4, 4), body to world, rigid. A dynamic body starts at its pose of simulation_start."
+    "f8 track (1 or T, 4, 4), body to world, rigid; a dynamic body's is that of simulation_start."
     looks: Looks = Looks()
     material: Material | None = None
     contact: Contact | None = None
@@ -169,8 +167,8 @@ class Body(Part):
     "Share of the shot's splats relative to other bodies of the same size."
 
 
-class Wind(Part, tag="wind"):
-    """Blender's wind field: pushes along the pose's +Z with `strength` m/s^2 and drags with `flow` 1/s."""
+class Wind(Part, frozen=True, tag="wind"):
+    """Blender's wind: pushes along the pose's +Z with `strength` m/s^2, drags with `flow` 1/s."""
 
     name: Name
     poses: ArrayRef
@@ -183,8 +181,8 @@ class Wind(Part, tag="wind"):
 Force = Wind
 
 
-class Light(Part):
-    """A lamp: sun (strength in W/m^2) or point, spot, area (power in W), shining along its pose's -Z."""
+class Light(Part, frozen=True):
+    """A lamp, shining along its pose's -Z: sun (power in W/m^2), or point, spot, area (W)."""
 
     name: Name
     kind: Literal["sun", "point", "spot", "area"]
@@ -199,15 +197,15 @@ class Light(Part):
     shadow: bool = True
 
 
-class Ground(Part):
+class Ground(Part, frozen=True):
     """A horizontal plane that nothing falls through; not drawn."""
 
     height: float = 0.0
     contact: Contact = Contact()
 
 
-class World(Part):
-    """Surroundings: what is behind everything, what light comes from everywhere, what lies below."""
+class World(Part, frozen=True):
+    """What is behind everything, what light comes from everywhere, what lies below."""
 
     background: Color = (0.05, 0.05, 0.05)
     background_image: ArrayRef | None = None
@@ -219,15 +217,15 @@ class World(Part):
     ground: Ground | None = None
 
 
-class Box(Part):
+class Box(Part, frozen=True):
     """Axis-aligned, world, metres."""
 
     low: Vector3
     high: Vector3
 
 
-class SimulationSettings(Part):
-    """How finely the physics is resolved. The time step is never asked for: it follows from the CFL."""
+class SimulationSettings(Part, frozen=True):
+    """How finely the physics is resolved; the time step is never asked for, it follows the CFL."""
 
     resolution: Annotated[int, msgspec.Meta(ge=8, le=2048)] = 64
     "Grid cells along the longest side of the domain."
@@ -237,7 +235,7 @@ class SimulationSettings(Part):
     walls: Literal["open", "slip", "stick"] = "slip"
 
 
-class RenderSettings(Part):
+class RenderSettings(Part, frozen=True):
     """How finely the looks are resolved."""
 
     splats: Annotated[int, msgspec.Meta(ge=100, le=20_000_000)] = 200_000
@@ -245,14 +243,14 @@ class RenderSettings(Part):
     shadows: bool = True
 
 
-class NoMethod(Part, tag="none"):
+class NoMethod(Part, frozen=True, tag="none"):
     """No diffusion: the beauty is the render."""
 
 
 Method = NoMethod
 
 
-class Shot(Part):
+class Shot(Part, frozen=True):
     """One shot. Its hash (`shot_hash`) names everything made from it."""
 
     name: Name
@@ -269,4 +267,4 @@ class Shot(Part):
     render: RenderSettings = RenderSettings()
     method: Method = NoMethod()
     seed: Annotated[int, msgspec.Meta(ge=0, lt=1 << 32)] = 0
-    format: Literal[1] = SHOT_FORMAT
+    format: Literal[1] = 1

@@ -1,0 +1,259 @@
+"""Whether a shot can be made: structure, shapes, numbers; findings name object and field.
+
+Both sides call `check_shot`: the extension before it submits, the backend before it believes.
+What needs geometry (volume, domain) is checked in stages/prepare.
+"""
+
+import hashlib
+import math
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import numpy as np
+
+from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
+from .errors import ShotError
+from .shot import Body, FrameRange, Looks, Shot
+
+MAX_FRAMES = 100_000
+RIGID_TOLERANCE = 1e-4
+
+
+def shot_hash(shot: Shot) -> str:
+    """Return the sha256 that names everything made from this shot."""
+    return hashlib.sha256(msgspec.json.encode(shot, order="deterministic")).hexdigest()
+
+
+def array_refs(value: object) -> Iterable[ArrayRef]:
+    """Yield every array that a shot, or a part of one, refers to."""
+    if isinstance(value, ArrayRef):
+        yield value
+    elif isinstance(value, msgspec.Struct):
+        for name in value.__struct_fields__:
+            yield from array_refs(getattr(value, name))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from array_refs(item)
+
+
+def check_shot(shot: Shot, arrays: ArraySet) -> None:
+    """Raise ShotError on the first thing in `shot` or its arrays that cannot be made."""
+    _check_numbers(shot)
+    _check_presence(shot, arrays)
+    _check_frames(shot.frames)
+    _check_camera(shot, arrays)
+    _check_track("Scene gravity", arrays.of(shot.gravity), shot.frames, (3,))
+    names = Counter(body.name for body in shot.bodies)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise ShotError(twice[0], "expected one body of this name, got several.", "Rename one.")
+    for body in shot.bodies:
+        _check_body(body, shot.frames, arrays)
+    for force in shot.forces:
+        _check_poses(force.name, arrays.of(force.poses), shot.frames)
+        _check_track(f"{force.name} strength", arrays.of(force.strength), shot.frames, ())
+    for light in shot.lights:
+        _check_poses(light.name, arrays.of(light.poses), shot.frames)
+    _check_world(shot, arrays)
+
+
+def _check_numbers(value: object, where: str = "Shot") -> None:
+    """Msgspec lets NaN and infinity through every bound; nothing here may be either."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ShotError(where, f"expected a finite number, got {value!r}.", "Enter a number.")
+    if isinstance(value, msgspec.Struct):
+        owner = getattr(value, "name", where)
+        for name in value.__struct_fields__:
+            _check_numbers(getattr(value, name), f"{owner}, {name.replace('_', ' ')}")
+    elif isinstance(value, tuple):
+        for item in value:
+            _check_numbers(item, where)
+
+
+def _check_presence(shot: Shot, arrays: ArraySet) -> None:
+    for ref in array_refs(shot):
+        if ref.nbytes > MAX_ARRAY_BYTES:
+            raise ShotError(
+                "Array",
+                f"expected at most {MAX_ARRAY_BYTES >> 30} GiB, got a shape of {ref.shape}.",
+                "Simplify the mesh, or use a smaller image.",
+            )
+        if ref.sha256 not in arrays:
+            raise ShotError("Array", f"{ref.sha256[:12]} is not there.", "Submit the shot again.")
+        array = arrays.of(ref)
+        if array.shape != ref.shape or array.dtype != np.dtype(ref.dtype):
+            raise ShotError(
+                "Array", f"expected {ref.dtype} {ref.shape}, got {array.dtype.str} {array.shape}."
+            )
+
+
+def _check_frames(frames: FrameRange) -> None:
+    count = frames.last - frames.first + 1
+    if count < 2:
+        raise ShotError(
+            "Frame range",
+            f"expected at least 2 frames, got {frames.first} to {frames.last}.",
+            "Set the scene's end frame after its start.",
+        )
+    if count > MAX_FRAMES or frames.tracked_count > MAX_FRAMES:
+        raise ShotError(
+            "Frame range",
+            f"expected at most {MAX_FRAMES} frames, got {frames.tracked_count}.",
+            "Split the shot.",
+        )
+    if frames.simulation_start > frames.last:
+        raise ShotError(
+            "Simulation start",
+            f"expected a frame up to {frames.last}, got {frames.simulation_start}.",
+            "Start the simulation inside or before the frame range.",
+        )
+
+
+def _check_camera(shot: Shot, arrays: ArraySet) -> None:
+    count = len(shot.frames.numbers)
+    poses, k = arrays.of(shot.camera.camera_to_world), arrays.of(shot.camera.intrinsics)
+    if poses.shape != (count, 4, 4) or k.shape != (count, 4):
+        raise ShotError(
+            "Camera",
+            f"expected one pose and one set of intrinsics for each of {count} frames, "
+            f"got {poses.shape} and {k.shape}.",
+        )
+    _check_rigid("Camera", poses)
+    require_finite("Camera intrinsics", k)
+    if (k[:, :2] <= 0).any():
+        raise ShotError(
+            "Camera",
+            f"expected a positive focal length, got {k[:, :2].min()!r} px.",
+            "Set the camera's focal length.",
+        )
+    if shot.camera.clip_end <= shot.camera.clip_start:
+        raise ShotError(
+            "Camera",
+            "expected its clip end beyond its clip start, got "
+            f"{shot.camera.clip_end} and {shot.camera.clip_start} m.",
+        )
+
+
+def _check_track(where: str, array: Array, frames: FrameRange, row: tuple[int, ...]) -> None:
+    if array.shape[1:] != row or array.shape[:1] not in ((1,), (frames.tracked_count,)):
+        raise ShotError(
+            where,
+            f"expected {row or 'one value'} for 1 or {frames.tracked_count} frames, "
+            f"got {array.shape}.",
+        )
+    require_finite(where, array)
+
+
+def _check_poses(where: str, poses: Array, frames: FrameRange) -> None:
+    _check_track(where, poses, frames, (4, 4))
+    _check_rigid(where, poses)
+
+
+def _check_rigid(where: str, poses: Array) -> None:
+    require_finite(where, poses)
+    rotation = poses[:, :3, :3]
+    drift = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max()
+    if drift > RIGID_TOLERANCE or (np.linalg.det(rotation) < 0).any():
+        raise ShotError(
+            where,
+            "expected a transform without scale, shear or mirroring here, got one.",
+            "Apply the object's scale (Ctrl A), or remove the scale animation.",
+        )
+
+
+def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
+    _check_role(body)
+    vertices, triangles = arrays.of(body.mesh.vertices), arrays.of(body.mesh.triangles)
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype.kind != "f":
+        raise ShotError(body.name, f"expected float vertices (V, 3), got {vertices.shape}.")
+    if triangles.ndim != 2 or triangles.shape[1] != 3 or triangles.dtype.kind != "i":
+        raise ShotError(body.name, f"expected integer triangles (F, 3), got {triangles.shape}.")
+    if not len(triangles):
+        raise ShotError(
+            body.name,
+            "expected a mesh with faces, got none.",
+            "Add faces, or take the physics off this object.",
+        )
+    require_finite(f"{body.name}, mesh", vertices)
+    if triangles.min() < 0 or triangles.max() >= len(vertices):
+        raise ShotError(
+            f"{body.name}, mesh", f"a triangle names a vertex outside 0 to {len(vertices) - 1}."
+        )
+    if body.mesh.normals is not None:
+        _check_corners(body.name, "normals", arrays.of(body.mesh.normals), len(triangles), 3)
+    poses = arrays.of(body.poses)
+    _check_poses(body.name, poses, frames)
+    if body.role != "kinematic" and len(poses) != 1:
+        raise ShotError(
+            body.name,
+            f"expected one pose for a {body.role} body, got {len(poses)}.",
+            "Make the body kinematic, or remove its animation.",
+        )
+    _check_looks(body.name, body.looks, len(triangles), arrays)
+
+
+def _check_role(body: Body) -> None:
+    if body.role == "dynamic" and body.material is None:
+        raise ShotError(
+            body.name,
+            "expected a material for a dynamic body, got none.",
+            "Choose one in its Impetus physics panel.",
+        )
+    if body.role != "dynamic" and body.material is not None:
+        raise ShotError(
+            body.name,
+            f"expected no material for a {body.role} body.",
+            "Make it dynamic, or remove the material.",
+        )
+
+
+def _check_corners(where: str, what: str, array: Array, faces: int, width: int) -> None:
+    if array.shape != (faces, 3, width):
+        raise ShotError(where, f"expected {what} ({faces}, 3, {width}), got {array.shape}.")
+    require_finite(f"{where}, {what}", array)
+
+
+def _check_looks(where: str, looks: Looks, faces: int, arrays: ArraySet) -> None:
+    if not looks.surfaces:
+        raise ShotError(where, "expected at least one surface, got none.")
+    if looks.surface_index is not None:
+        index = arrays.of(looks.surface_index)
+        if index.shape != (faces,) or (
+            len(index) and not 0 <= index.min() <= index.max() < len(looks.surfaces)
+        ):
+            raise ShotError(
+                where, f"expected a surface of 0 to {len(looks.surfaces) - 1} for each face."
+            )
+    if looks.uv is not None:
+        _check_corners(where, "uv", arrays.of(looks.uv), faces, 2)
+    if looks.colors is not None:
+        _check_corners(where, "colors", arrays.of(looks.colors), faces, 4)
+    for surface in looks.surfaces:
+        if surface.image is None:
+            continue
+        image = arrays.of(surface.image)
+        if image.ndim != 3 or image.shape[2] != 4 or 0 in image.shape:
+            raise ShotError(where, f"expected an image (H, W, 4), got {image.shape}.")
+        require_finite(f"{where}, image", image)
+        if looks.uv is None:
+            raise ShotError(
+                where,
+                "expected UV coordinates for its image texture, got none.",
+                "Unwrap the mesh, or use a plain base colour.",
+            )
+
+
+def _check_world(shot: Shot, arrays: ArraySet) -> None:
+    if (ref := shot.world.background_image) is not None:
+        image = arrays.of(ref)
+        if image.ndim != 3 or image.shape[2] not in (3, 4) or 0 in image.shape:
+            raise ShotError("Background", f"expected an image (H, W, 3 or 4), got {image.shape}.")
+        require_finite("Background", image)
+    if (box := shot.simulation.domain) is not None:
+        size = np.subtract(box.high, box.low)
+        if (size <= 0).any():
+            raise ShotError(
+                "Domain",
+                f"expected a size above zero, got {size.tolist()} m.",
+                "Scale the domain object up.",
+            )

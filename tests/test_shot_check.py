@@ -1,0 +1,142 @@
+import msgspec
+import numpy as np
+import pytest
+
+from impetus.backend.contract import shot as s
+from impetus.backend.contract.arrays import Array, ArraySet, rebuild, refer
+from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.shot_check import check_shot, shot_hash
+
+from . import shots
+
+
+def with_body(change: dict[str, object]) -> tuple[s.Shot, ArraySet]:
+    shot, arrays = shots.falling_cube()
+    first = msgspec.structs.replace(shot.bodies[0], **change)
+    return shots.changed(shot, bodies=(first, *shot.bodies[1:])), arrays
+
+
+def test_tiny_shots_are_right() -> None:
+    for make in (shots.falling_cube, shots.three_materials):
+        check_shot(*make())
+
+
+def test_json_and_messagepack_give_the_shot_back() -> None:
+    shot, _ = shots.three_materials()
+    for codec in (msgspec.json, msgspec.msgpack):
+        assert codec.decode(codec.encode(shot), type=s.Shot) == shot
+
+
+def test_hash_sees_every_change() -> None:
+    shot, _ = shots.falling_cube()
+    assert shot_hash(shot) == shot_hash(shots.falling_cube()[0])
+    assert shot_hash(shot) != shot_hash(shots.changed(shot, seed=1))
+
+
+@pytest.mark.parametrize(
+    "material", [s.Elastic(density=float("nan")), s.Elastic(young_modulus=float("inf"))]
+)
+def test_numbers_must_be_finite(material: s.Elastic) -> None:
+    with pytest.raises(ShotError, match=r"Cube, material.*finite"):
+        check_shot(*with_body({"material": material}))
+
+
+def replace_array(
+    shot: s.Shot, arrays: ArraySet, field: str, array: Array
+) -> tuple[s.Shot, ArraySet]:
+    ref = arrays.add(array)
+    first = shot.bodies[0]
+    mesh = {"vertices", "triangles", "normals"}
+    changed = (
+        msgspec.structs.replace(first, mesh=msgspec.structs.replace(first.mesh, **{field: ref}))
+        if field in mesh
+        else msgspec.structs.replace(first, **{field: ref})
+    )
+    return shots.changed(shot, bodies=(changed, *shot.bodies[1:])), arrays
+
+
+@pytest.mark.parametrize(
+    ("field", "array", "words"),
+    [
+        ("poses", np.full((1, 4, 4), np.nan), "Cube: expected finite numbers"),
+        ("poses", np.diag([2.0, 1, 1, 1])[None], "Cube: expected a transform without scale"),
+        ("poses", np.diag([-1.0, 1, 1, 1])[None], "Cube: expected a transform without scale"),
+        ("poses", np.tile(np.eye(4), (4, 1, 1)), "Cube: expected one pose"),
+        ("poses", np.tile(np.eye(4), (3, 1, 1)), "Cube: expected .* for 1 or 4 frames"),
+        ("vertices", np.full((8, 3), np.inf, np.float32), "Cube, mesh: expected finite"),
+        ("vertices", np.zeros((8, 2), np.float32), "Cube: expected float vertices"),
+        ("triangles", np.full((2, 3), 8, np.int32), "vertex outside 0 to 7"),
+        ("triangles", np.zeros((0, 3), np.int32), "Cube: expected a mesh with faces"),
+    ],
+)
+def test_bad_bodies_are_named(field: str, array: Array, words: str) -> None:
+    with pytest.raises(ShotError, match=words):
+        check_shot(*replace_array(*shots.falling_cube(), field, array))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (
+            {"frames": s.FrameRange(3, 3, 24, 3)},
+            "Frame range: expected at least 2 frames, got 3 to 3",
+        ),
+        ({"frames": s.FrameRange(1, 4, 24, 9)}, "Simulation start"),
+        ({"frames": s.FrameRange(1, 5, 24, 1)}, "Camera: expected one pose"),
+        (
+            {"simulation": s.SimulationSettings(domain=s.Box((0, 0, 0), (1, 0, 1)))},
+            "Domain: expected a size",
+        ),
+        ({"name": "Tiny", "seed": 1}, None),
+    ],
+)
+def test_bad_shots_are_named(change: dict[str, object], words: str | None) -> None:
+    shot, arrays = shots.falling_cube()
+    if words is None:
+        check_shot(shots.changed(shot, **change), arrays)
+        return
+    with pytest.raises(ShotError, match=words):
+        check_shot(shots.changed(shot, **change), arrays)
+
+
+def test_roles_ask_for_what_they_need() -> None:
+    with pytest.raises(ShotError, match="Cube: expected a material"):
+        check_shot(*with_body({"material": None}))
+    with pytest.raises(ShotError, match="Cube: expected no material"):
+        check_shot(*with_body({"role": "static"}))
+    with pytest.raises(ShotError, match="Floor: expected one body of this name"):
+        check_shot(*with_body({"name": "Floor"}))
+
+
+def test_missing_array_is_said() -> None:
+    shot, _ = shots.falling_cube()
+    with pytest.raises(ShotError, match="is not there"):
+        check_shot(shot, ArraySet())
+
+
+def test_image_without_uv_is_said() -> None:
+    shot, arrays = shots.falling_cube()
+    surface = s.Surface(image=arrays.add(np.zeros((2, 2, 4), np.uint8)))
+    first = msgspec.structs.replace(shot.bodies[0], looks=s.Looks(surfaces=(surface,)))
+    with pytest.raises(ShotError, match="Cube: expected UV"):
+        check_shot(shots.changed(shot, bodies=(first,)), arrays)
+
+
+@pytest.mark.parametrize("kind", ["u1", "f2", "f4", "f8", "i4", "i8"])
+def test_arrays_come_back(kind: str) -> None:
+    array = np.arange(24).reshape(2, 3, 4).astype(kind)[:, ::-1]
+    ref, laid = refer(array)
+    assert (rebuild(ref, laid.tobytes()) == array).all()
+    spoiled = bytearray(laid.tobytes())
+    spoiled[-1] ^= 1
+    with pytest.raises(ShotError, match="sha256"):
+        rebuild(ref, spoiled)
+    with pytest.raises(ShotError, match="bytes"):
+        rebuild(ref, laid.tobytes()[:-1])
+
+
+def test_shapes_are_part_of_an_arrays_name() -> None:
+    flat = np.zeros(6, np.float32)
+    assert refer(flat)[0].sha256 != refer(flat.reshape(2, 3))[0].sha256
+    with pytest.raises(ShotError, match="dtype"):
+        refer(np.array(["a"]))
