@@ -19,7 +19,7 @@ MAX_ARRAY_BYTES = 8 << 30
 class ArrayRef(msgspec.Struct, frozen=True):
     """A C-ordered, little-endian array by the sha256 of its bytes, dtype and shape."""
 
-    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$(?!\n)")]
     dtype: DType
     shape: Annotated[
         tuple[Annotated[int, msgspec.Meta(ge=0, le=1 << 40)], ...], msgspec.Meta(max_length=4)

@@ -1,8 +1,9 @@
 """What the two sides say: one MessagePack header frame, then raw frames where a message says so.
 
 Client to server: `Call(id, protocol, request)`. Server to client: `Reply(id, answer)` to each call,
-and `Event`s of the jobs that the client attached to. Resending a call with the same id gives the
-same answer and does nothing twice.
+and `Event`s of the jobs that the client attached to. Resending a call with the same id does
+nothing twice: one that changes something gets the answer that it got before, also after a restart
+of the server; the others only look. A control connection says `Hello` first.
 """
 
 from typing import Annotated, Literal
@@ -15,7 +16,8 @@ from .shot import FrameNumber, Name, Shot
 PROTOCOL = (1, 0)
 CHUNK_BYTES = 4 << 20
 
-Id = Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z-]{8,64}$")]
+Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{8,64}$(?!\n)")]
+"Python's `$` also matches before a last newline; the look-ahead refuses that one."
 Text = Annotated[str, msgspec.Meta(max_length=4000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Stage = Literal["prepare", "simulate", "splat", "render", "diffuse", "deliver"]
@@ -59,15 +61,25 @@ class Put(Request, frozen=True, tag="put"):
 
 
 class Submit(Request, frozen=True, tag="submit"):
-    """Make this shot; all its arrays are there."""
+    """Make this shot; the answer is Missing if some of its arrays are not there."""
 
     shot: Shot
 
 
+class SubmitLarge(Request, frozen=True, tag="submit_large"):
+    """Submit, for a shot too large for a control message: its MessagePack, put as a `u1` array."""
+
+    shot: ArrayRef
+
+
 class Cancel(Request, frozen=True, tag="cancel"):
-    """End this job at the next step; what is finished stays."""
+    """End this job at the next step; what is finished stays.
+
+    A job belongs to the install that submitted it; another one says `take_over` to act on it.
+    """
 
     job: Id
+    take_over: bool = False
 
 
 class Attach(Request, frozen=True, tag="attach"):
@@ -116,12 +128,14 @@ class Remove(Request, frozen=True, tag="remove"):
     """Forget a job that has ended, and delete its take from the backend's store."""
 
     job: Id
+    take_over: bool = False
 
 
 class Resume(Request, frozen=True, tag="resume"):
     """Queue a paused, failed or cancelled job again; it goes on at the first missing frame."""
 
     job: Id
+    take_over: bool = False
 
 
 class Shutdown(Request, frozen=True, tag="shutdown"):
@@ -133,6 +147,7 @@ AnyRequest = (
     | Have
     | Put
     | Submit
+    | SubmitLarge
     | Cancel
     | Attach
     | Detach
@@ -175,6 +190,12 @@ class Accepted(Answer, frozen=True, tag="accepted"):
 
     job: Id
     take: Id
+
+
+class Attached(Answer, frozen=True, tag="attached"):
+    """The job's events follow from `first_seq` on; older ones are forgotten (ask TakeInfo)."""
+
+    first_seq: Count
 
 
 class Fine(Answer, frozen=True, tag="fine"):
@@ -230,8 +251,9 @@ class Refused(Answer, frozen=True, tag="refused"):
 
 
 AnyAnswer = (
-    Welcome | Missing | Stored | Accepted | Fine | JobInfo | Jobs | TakeDetails | Chunk | Refused
-)
+    Welcome | Missing | Stored | Accepted | Attached | Fine | JobInfo | Jobs | TakeDetails | Chunk
+    | Refused
+)  # fmt: skip
 
 
 # --- events

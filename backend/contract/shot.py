@@ -11,7 +11,9 @@ import msgspec
 
 from .arrays import ArrayRef
 
-Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$")]
+Name = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$(?!\n)")
+]
 Metres = float
 Vector3 = tuple[float, float, float]
 Color = tuple[
