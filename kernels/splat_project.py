@@ -1,0 +1,288 @@
+"""Splats to the screen: footprint, plane and motion of each splat; called by splat_raster.
+
+Symbols: p camera-space mean, z its depth, w = 1/z, B the 2x3 map from the splat's unit sphere to
+pixels (J W axes), S = B B^T its screen covariance [px^2], q a pixel, u its mean on the screen.
+Footprints follow Zwicker et al., EWA splatting, 2002, equations 29 to 32.
+
+Depth and motion inside a splat are conditional means given the pixel q. On a flat splat 1/z and
+(p' - p)/z are affine in q exactly, under perspective too, so both are regressed from the splat's
+own covariances and turned into depth and pixels afterwards: the exact homography of each disc.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import taichi as ti
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+DILATION = 0.3
+"Variance [px^2] that the blending footprint gains, so that no splat falls between the pixels."
+FLATNESS = 1e-3
+"Variance [px^2] added before the regression: a splat seen edge-on then moves with its centre."
+ALPHA_MIN = 1.0 / 255.0
+EXTENT_MARGIN = 1.3
+"The Jacobian is taken inside this multiple of the view: beyond it the linearisation explodes."
+
+# Columns of a splat's record. AFTER, BEFORE: (p' - p)/z in pixels: value, slopes along x and y.
+# The exponent of 2 of alpha is LOG_OPACITY + FALL_Y dy^2 + FALL_X (dx - SLOPE dy)^2.
+U, V, FALL_X, FALL_Y, SLOPE, LOG_OPACITY, REACH_X, REACH_Y = range(8)
+RED, GREEN, BLUE, W, W_X, W_Y, W_LOW, W_HIGH = range(8, 16)
+NORMAL_X, NORMAL_Y, NORMAL_Z = range(16, 19)
+AFTER, BEFORE = 19, 28
+PLAIN_COLUMNS, COLUMNS = 19, 37
+
+LOG2_E = 1.4426950408889634
+
+
+@dataclass(frozen=True)
+class View:
+    """A pinhole camera for one frame.
+
+    `camera_to_world` (4, 4) float64 in OpenCV axes (x right, y down, z forward), `intrinsics` (4,)
+    fx fy cx cy in pixels (pixel centres at +0.5), size in pixels, `near` and `far` in metres.
+    """
+
+    camera_to_world: NDArray[np.float64]
+    intrinsics: NDArray[np.float64]
+    width: int
+    height: int
+    near: float
+    far: float
+
+    def world_to_camera(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return rotation (3, 3) and translation (3,) that bring world points to the camera."""
+        pose = np.asarray(self.camera_to_world, np.float64)
+        rotation = pose[:3, :3].T
+        return rotation, -rotation @ pose[:3, 3]
+
+
+@dataclass(frozen=True)
+class SplatPose:
+    """Where the splats are at one time.
+
+    `mean` (n, 3) world metres; `axes` (n, 3, 3) whose columns are the 1-sigma half axes in the
+    world [m]: covariance = axes @ axes.T.
+    """
+
+    mean: Floats
+    axes: Floats
+
+
+@dataclass(frozen=True)
+class Projected:
+    """Splats on the screen, in the caller's order.
+
+    `record` (n, COLUMNS or PLAIN_COLUMNS) f32; REACH_X is -1 for a splat that is not seen.
+    `depth` (n,) f32 metres along the camera axis.
+    """
+
+    record: Floats
+    depth: Floats
+
+
+def project(
+    pose: SplatPose,
+    view: View,
+    *,
+    color: Floats,
+    opacity: Floats,
+    normal: Floats,
+    before: tuple[SplatPose, View] | None = None,
+    after: tuple[SplatPose, View] | None = None,
+) -> Projected:
+    """Project splats to records for the rasteriser.
+
+    Splats nearer than `near`, beyond `far`, off the screen, fainter than 1/255 or not finite are
+    not seen. ValueError where an array has not one row per splat.
+    """
+    count = len(pose.mean)
+    moves = before is not None or after is not None
+    record = np.zeros((count, COLUMNS if moves else PLAIN_COLUMNS), np.float32)
+    depth = np.zeros(count, np.float32)
+    if count == 0:
+        return Projected(record, depth)
+    mean, axes = _pose_arrays(pose, count)
+    bounds = np.array(
+        [view.width, view.height, max(view.near, 1e-6), view.far, *_view_limits(view)], np.float32
+    )
+    _footprint(
+        mean,
+        axes,
+        _rows(color, (count, 3), "color"),
+        _rows(opacity, (count,), "opacity"),
+        _rows(normal, (count, 3), "normal"),
+        _camera(view),
+        bounds,
+        record,
+        depth,
+    )
+    for column, other in ((AFTER, after), (BEFORE, before)):
+        if other is not None:
+            other_mean, other_axes = _pose_arrays(other[0], count)
+            cameras = (_camera(view), _camera(other[1]))
+            _motion(mean, axes, other_mean, other_axes, *cameras, column, record)
+    return Projected(record, depth)
+
+
+def _camera(view: View) -> Floats:
+    """Rotation (9), translation (3), fx fy cx cy: the (16,) that the kernels read."""
+    rotation, translation = view.world_to_camera()
+    return np.concatenate([rotation.ravel(), translation, view.intrinsics]).astype(np.float32)
+
+
+def _view_limits(view: View) -> tuple[float, float, float, float]:
+    fx, fy, cx, cy = (float(value) for value in view.intrinsics)
+    margin_x = (EXTENT_MARGIN - 1) * view.width / (2 * fx)
+    margin_y = (EXTENT_MARGIN - 1) * view.height / (2 * fy)
+    return (
+        -cx / fx - margin_x,
+        (view.width - cx) / fx + margin_x,
+        -cy / fy - margin_y,
+        (view.height - cy) / fy + margin_y,
+    )
+
+
+def _pose_arrays(pose: SplatPose, count: int) -> tuple[Floats, Floats]:
+    return _rows(pose.mean, (count, 3), "mean"), _rows(pose.axes, (count, 3, 3), "axes")
+
+
+def _rows(array: Floats, shape: tuple[int, ...], name: str) -> Floats:
+    if np.shape(array) != shape:
+        raise ValueError(f"expected {name} of shape {shape}, got {np.shape(array)}")
+    return np.ascontiguousarray(array, np.float32)
+
+
+@ti.func
+def _rotation(camera: ti.template()):  # type: ignore[valid-type]
+    return ti.Matrix([[camera[3 * r + c] for c in range(3)] for r in range(3)])
+
+
+@ti.func
+def _translation(camera: ti.template()):  # type: ignore[valid-type]
+    return ti.Vector([camera[9], camera[10], camera[11]])
+
+
+@ti.func
+def _row3(array: ti.template(), i):  # type: ignore[valid-type]
+    return ti.Vector([array[i, 0], array[i, 1], array[i, 2]])
+
+
+@ti.func
+def _axes(array: ti.template(), i):  # type: ignore[valid-type]
+    return ti.Matrix([[array[i, r, c] for c in range(3)] for r in range(3)])
+
+
+@ti.func
+def _screen_rows(local, p, x, y, fx, fy):
+    """The rows of B, and of w: how u, v and 1/z change along the splat's axes."""
+    w = 1.0 / p[2]
+    deep = ti.Vector([local[2, 0], local[2, 1], local[2, 2]])
+    along_x = ti.Vector([local[0, 0], local[0, 1], local[0, 2]])
+    along_y = ti.Vector([local[1, 0], local[1, 1], local[1, 2]])
+    return fx * w * (along_x - x * deep), fy * w * (along_y - y * deep), -w * w * deep
+
+
+@ti.func
+def _covariance(bx, by, extra):
+    """Entries of B B^T + extra I and its determinant by Lagrange's identity."""
+    xx, xy, yy = bx.dot(bx), bx.dot(by), by.dot(by)
+    determinant = bx.cross(by).norm_sqr() + extra * (xx + yy) + extra * extra
+    return xx + extra, xy, yy + extra, determinant
+
+
+@ti.func
+def _regress(r, bx, by, xx, xy, yy, determinant):
+    """Slope along x and y of the conditional mean of a quantity that changes by `r` on the axes."""
+    cx, cy = r.dot(bx), r.dot(by)
+    return (cx * yy - cy * xy) / determinant, (cy * xx - cx * xy) / determinant
+
+
+@ti.func
+def _flatness(bx, by):
+    # Single precision cannot tell a needle 3000 times longer than wide from a line.
+    return FLATNESS + 1e-7 * (bx.norm_sqr() + by.norm_sqr())
+
+
+@ti.kernel
+def _footprint(
+    mean: ti.types.ndarray(ti.f32, 2),
+    axes: ti.types.ndarray(ti.f32, 3),
+    color: ti.types.ndarray(ti.f32, 2),
+    opacity: ti.types.ndarray(ti.f32, 1),
+    normal: ti.types.ndarray(ti.f32, 2),
+    camera: ti.types.ndarray(ti.f32, 1),
+    bounds: ti.types.ndarray(ti.f32, 1),
+    record: ti.types.ndarray(ti.f32, 2),
+    depth: ti.types.ndarray(ti.f32, 1),
+):
+    for i in range(mean.shape[0]):
+        rotation = _rotation(camera)
+        p = rotation @ _row3(mean, i) + _translation(camera)
+        local = rotation @ _axes(axes, i)
+        fx, fy = camera[12], camera[13]
+        record[i, REACH_X] = -1.0
+        # A comparison with NaN is false, so what is not finite is not seen.
+        if p[2] >= bounds[2] and p[2] <= bounds[3] and opacity[i] >= ALPHA_MIN:
+            u, v = fx * p[0] / p[2] + camera[14], fy * p[1] / p[2] + camera[15]
+            x = ti.math.clamp(p[0] / p[2], bounds[4], bounds[5])
+            y = ti.math.clamp(p[1] / p[2], bounds[6], bounds[7])
+            bx, by, _bw = _screen_rows(local, p, x, y, fx, fy)
+            xx, xy, yy, determinant = _covariance(bx, by, DILATION)
+            reach = 2.0 * ti.log(ti.min(opacity[i], 1.0) / ALPHA_MIN)
+            reach_x, reach_y = ti.sqrt(reach * xx), ti.sqrt(reach * yy)
+            seen = u + reach_x > 0.0 and u - reach_x < bounds[0]
+            seen = seen and v + reach_y > 0.0 and v - reach_y < bounds[1]
+            if seen and determinant < 1e30:
+                record[i, U], record[i, V] = u, v
+                record[i, FALL_X] = -0.5 * LOG2_E * yy / determinant
+                record[i, FALL_Y] = -0.5 * LOG2_E / yy
+                record[i, SLOPE] = xy / yy
+                record[i, LOG_OPACITY] = ti.log(ti.min(opacity[i], 1.0)) * LOG2_E
+                record[i, REACH_X], record[i, REACH_Y] = reach_x, reach_y
+                for c in ti.static(range(3)):
+                    record[i, RED + c] = color[i, c]
+                    record[i, NORMAL_X + c] = normal[i, c]
+                bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], fx, fy)
+                w = 1.0 / p[2]
+                w_x, w_y = _regress(bw, bx, by, *_covariance(bx, by, _flatness(bx, by)))
+                # A plane seen edge-on runs away beyond the splat: hold it at four sigma.
+                spread = 4.0 * bw.norm()
+                record[i, W], record[i, W_X], record[i, W_Y] = w, w_x, w_y
+                record[i, W_LOW] = ti.max(w - spread, 0.25 * w)
+                record[i, W_HIGH] = ti.min(w + spread, 4.0 * w)
+        depth[i] = p[2]
+
+
+@ti.kernel
+def _motion(
+    mean: ti.types.ndarray(ti.f32, 2),
+    axes: ti.types.ndarray(ti.f32, 3),
+    other_mean: ti.types.ndarray(ti.f32, 2),
+    other_axes: ti.types.ndarray(ti.f32, 3),
+    camera: ti.types.ndarray(ti.f32, 1),
+    other_camera: ti.types.ndarray(ti.f32, 1),
+    column: ti.i32,  # type: ignore[valid-type]
+    record: ti.types.ndarray(ti.f32, 2),
+):
+    """Write (p' - p)/z [px] and its slopes: M - I of the conditional mean, in homogeneous form."""
+    for i in range(mean.shape[0]):
+        if record[i, REACH_X] > 0.0:
+            rotation, rotation_other = _rotation(camera), _rotation(other_camera)
+            p = rotation @ _row3(mean, i) + _translation(camera)
+            q = rotation_other @ _row3(other_mean, i) + _translation(other_camera)
+            local = rotation @ _axes(axes, i)
+            change = rotation_other @ _axes(other_axes, i) - local
+            bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], camera[12], camera[13])
+            xx, xy, yy, determinant = _covariance(bx, by, _flatness(bx, by))
+            for c in ti.static(range(3)):
+                scale = 1.0
+                if ti.static(c < 2):
+                    scale = other_camera[12 + c]
+                step = q[c] - p[c]
+                r = ti.Vector([change[c, 0], change[c, 1], change[c, 2]]) / p[2] + step * bw
+                along_x, along_y = _regress(r, bx, by, xx, xy, yy, determinant)
+                record[i, column + 3 * c] = scale * step / p[2]
+                record[i, column + 3 * c + 1] = scale * along_x
+                record[i, column + 3 * c + 2] = scale * along_y
