@@ -27,7 +27,7 @@ def read_channels(path: Path) -> dict[str, Array]:
     """Read a multilayer EXR: full channel name to (h, w)."""
     with OpenEXR.File(str(path), separate_channels=True) as file:
         channels: dict[str, Any] = file.channels()
-    return {name: channel.pixels for name, channel in channels.items()}
+        return {name: channel.pixels for name, channel in channels.items()}
 
 
 def read_depth(path: Path) -> Array:
@@ -45,7 +45,7 @@ def _channels(frame: RenderedFrame) -> dict[str, Array]:
     vector = np.stack([b[..., 0], -b[..., 1], -f[..., 0], f[..., 1]], axis=-1)
     vector += 0.0  # no negative zeros: compositors show them
     depth = np.where(np.isfinite(frame.depth), frame.depth, EMPTY_DEPTH)
-    passes = {
+    passes: dict[str, Array] = {
         "Combined.RGBA": combined,
         "Normal.XYZ": normal,
         "Depth.Z": depth[..., None].astype(np.float32),
