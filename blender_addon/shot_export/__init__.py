@@ -1,0 +1,145 @@
+"""A Blender scene as a shot: `export_shot` is the one way in; the scene is as before afterwards."""
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.shot import (
+    FrameRange,
+    Light,
+    RenderSettings,
+    Shot,
+    SimulationSettings,
+    Wind,
+)
+from impetus.backend.contract.shot_check import check_shot
+
+from . import surroundings
+from .bodies import BodyReader
+from .things import Thing, Things
+from .timeline import frame_range, kept, walk
+
+
+@dataclass(frozen=True)
+class Export:
+    """A checked shot, its arrays, and what the artist should know about it."""
+
+    shot: Shot
+    arrays: ArraySet
+    warnings: tuple[str, ...]
+
+
+def export_shot(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -> Export:
+    """Return the scene as a checked shot.
+
+    `layer` is the view layer to export, the scene's first by default. Modifiers count as the
+    viewport shows them. Raises ShotError naming the object, with what to do.
+    """
+    reader = _SceneReader(scene, layer or scene.view_layers[0])
+    with kept(scene):
+        reader.sample()
+        shot = reader.shot()
+    check_shot(shot, reader.arrays)
+    return Export(shot, reader.arrays, tuple(dict.fromkeys(reader.warnings)))
+
+
+class _SceneReader:
+    """One pass over the frames, then everything put together at the simulation's start."""
+
+    def __init__(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
+        self.scene = scene
+        self.layer = layer
+        self.frames: FrameRange = frame_range(scene)
+        self.metres = scene.unit_settings.scale_length
+        self.arrays = ArraySet()
+        self.things = Things(scene, layer)
+        self.warnings = self.things.warnings
+        render = scene.render
+        aspect = render.pixel_aspect_y / render.pixel_aspect_x
+        self.camera = surroundings.CameraSamples(surroundings.film(render), aspect)
+        self.gravity: list[NDArray[np.float64]] = []
+        self.winds: dict[str, tuple[list[NDArray[np.float64]], list[float]]] = {}
+
+    def sample(self) -> None:
+        """Walk the tracked frames."""
+        tracked = self.frames.tracked
+        for frame, depsgraph in walk(self.scene, self.layer, tracked):
+            at_start = frame == self.frames.simulation_start
+            self.things.add(frame, depsgraph, meshes=at_start, last=frame == tracked[-1])
+            if frame in self.frames.numbers:
+                self.camera.add(frame, self.scene, depsgraph)
+            pull = self.scene.gravity if self.scene.use_gravity else (0.0, 0.0, 0.0)
+            self.gravity.append(np.array(pull, np.float64) * self.metres)
+            self._sample_winds(depsgraph)
+
+    def shot(self) -> Shot:
+        """Put the shot together; leaves the scene at the simulation's start."""
+        self.scene.frame_set(self.frames.simulation_start)
+        things = self.things.present(self.frames.tracked_count)
+        reader = BodyReader(self.arrays, self.metres, self.frames.simulation_start, self.warnings)
+        bodies = (reader.read(thing) for thing in things if thing.kind != "LIGHT")
+        gravity = np.stack(self.gravity)
+        settings = self.scene.impetus
+        return Shot(
+            name=(settings.take_name or self.scene.name).replace("/", "_").replace("\\", "_"),
+            frames=self.frames,
+            film=self.camera.film,
+            camera=self.camera.track(self.arrays, self.metres),
+            gravity=self.arrays.add(gravity if (gravity != gravity[0]).any() else gravity[:1]),
+            bodies=tuple(body for body in bodies if body is not None),
+            forces=self._forces(),
+            lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
+            world=surroundings.read_world(self.scene, self.metres, self.warnings),
+            simulation=self._simulation(),
+            render=RenderSettings(settings.splats, settings.shadows),
+            seed=settings.seed,
+        )
+
+    def _sample_winds(self, depsgraph: bpy.types.Depsgraph) -> None:
+        for ob in self.scene.objects:
+            if ob.field is None or ob.field.type == "NONE" or ob.hide_viewport:
+                continue
+            if ob.field.type != "WIND":
+                kind = ob.field.type.replace("_", " ").title()
+                self._warn(f"{ob.name}: force fields of type {kind} are not simulated yet.")
+                continue
+            evaluated = ob.evaluated_get(depsgraph)
+            poses, strengths = self.winds.setdefault(ob.name, ([], []))
+            poses.append(np.array(evaluated.matrix_world, np.float64))
+            strengths.append(evaluated.field.strength)
+
+    def _forces(self) -> tuple[Wind, ...]:
+        found = []
+        for name, (poses, strengths) in self.winds.items():
+            wind = self.scene.objects[name].field
+            if wind.noise > 0 or wind.use_max_distance or wind.falloff_power > 0:
+                self._warn(f"{name}: noise and falloff of wind are not simulated yet.")
+            found.append(
+                surroundings.read_wind(
+                    name, wind.flow, np.stack(poses), strengths, self.arrays, self.metres
+                )
+            )
+        return tuple(found)
+
+    def _light(self, thing: Thing) -> Light:
+        evaluated = thing.original.evaluated_get(self.layer.depsgraph)
+        return surroundings.read_light(
+            thing.name, evaluated.data, thing.world, self.arrays, self.metres
+        )
+
+    def _simulation(self) -> SimulationSettings:
+        settings = self.scene.impetus
+        domain = settings.domain and settings.domain.evaluated_get(self.layer.depsgraph)
+        return SimulationSettings(
+            resolution=settings.resolution,
+            particles_per_cell=settings.particles_per_cell,
+            domain=domain and surroundings.read_domain(domain, self.metres),
+            walls=settings.walls.lower(),
+        )
+
+    def _warn(self, text: str) -> None:
+        if text not in self.warnings:
+            self.warnings.append(text)

@@ -1,0 +1,92 @@
+"""Things with faces as bodies: role, material, contact, geometry in metres, looks."""
+
+import numpy as np
+
+from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.shot import (
+    Body,
+    Contact,
+    Elastic,
+    Material,
+    Mesh,
+    Sand,
+    Water,
+)
+
+from ..properties import ImpetusPhysics
+from .looks import LooksReader
+from .things import Thing
+from .transforms import Placing, place
+
+
+class BodyReader:
+    """Turns things into bodies; arrays that several share are kept once."""
+
+    def __init__(self, arrays: ArraySet, metres: float, start: int, warnings: list[str]) -> None:
+        self._arrays = arrays
+        self._metres = metres
+        self._start = start
+        self._warnings = warnings
+        self._looks = LooksReader(arrays, warnings)
+
+    def read(self, thing: Thing) -> Body | None:
+        """Return the body of a thing; None where there is nothing to see. Raises ShotError."""
+        physics = thing.original.impetus
+        if thing.mesh is None:
+            if thing.role == "NONE":
+                return None
+            raise ShotError(
+                thing.name,
+                "expected a mesh with faces, got none.",
+                "Add faces, or remove its physics.",
+            )
+        placing = self._placing(thing)
+        mesh = thing.mesh.stretched(placing.stretch)
+        inner = tuple(physics.inner_color) if physics.use_inner_color else None
+        dynamic = thing.role == "DYNAMIC"
+        collides = thing.role in {"STATIC", "KINEMATIC"}
+        return Body(
+            name=thing.name,
+            role="dynamic" if dynamic else "static" if len(placing.poses) == 1 else "kinematic",
+            mesh=Mesh(*map(self._arrays.add, (mesh.vertices, mesh.triangles, mesh.normals))),
+            poses=self._arrays.add(placing.poses),
+            looks=self._looks.read(thing.name, mesh, inner),
+            material=_material(physics) if dynamic else None,
+            contact=Contact(physics.boundary.lower(), physics.friction) if collides else None,
+            velocity=_scaled(physics.velocity, self._metres) if dynamic else (0.0, 0.0, 0.0),
+            angular_velocity=_scaled(physics.angular_velocity, 1.0) if dynamic else (0.0, 0.0, 0.0),
+            thickness=physics.thickness * self._metres,
+            splat_density=physics.splat_density,
+        )
+
+    def _placing(self, thing: Thing) -> Placing:
+        """A dynamic or static body stands where it is at the simulation's start."""
+        world, reference = thing.world, thing.frames.index(self._start)
+        if thing.changes_shape:
+            self._warn(thing, "its mesh changes shape; only its movement is used")
+        if thing.role in {"DYNAMIC", "STATIC"}:
+            if thing.role == "STATIC" and not (world == world[:1]).all():
+                self._warn(thing, f"it is static but moves; its place at frame {self._start} holds")
+            world, reference = world[reference : reference + 1], 0
+        return place(thing.name, world, reference, self._metres)
+
+    def _warn(self, thing: Thing, text: str) -> None:
+        self._warnings.append(f"{thing.name}: {text}.")
+
+
+def _material(physics: ImpetusPhysics) -> Material:
+    match physics.material:
+        case "SAND":
+            return Sand(
+                physics.density, physics.young_modulus, physics.poisson_ratio,
+                physics.friction_angle, physics.cohesion,
+            )  # fmt: skip
+        case "WATER":
+            return Water(physics.density, physics.bulk_modulus, physics.gamma, physics.viscosity)
+        case _:
+            return Elastic(physics.density, physics.young_modulus, physics.poisson_ratio)
+
+
+def _scaled(vector: object, factor: float) -> tuple[float, float, float]:
+    return tuple((np.array(vector, np.float64) * factor).tolist())

@@ -1,0 +1,196 @@
+"""What is around the bodies: camera, lights, wind, world, domain; each sampled per frame."""
+
+from dataclasses import dataclass, field
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from impetus.backend.cameras.track import intrinsics, opencv_pose
+from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.shot import (
+    Box,
+    CameraTrack,
+    Contact,
+    Film,
+    Ground,
+    Light,
+    Wind,
+    World,
+)
+
+from . import nodes
+from .transforms import require_finite_matrices, rigid
+
+Floats = NDArray[np.float64]
+_KINDS = {"SUN": "sun", "POINT": "point", "SPOT": "spot", "AREA": "area"}
+
+
+@dataclass
+class CameraSamples:
+    """The active camera in each frame that is shown."""
+
+    film: Film
+    pixel_aspect: float
+    matrices: list[Floats] = field(default_factory=list)
+    intrinsics: list[Floats] = field(default_factory=list)
+    clip: tuple[float, float] = (0.1, 1000.0)
+    name: str = ""
+
+    def add(self, frame: int, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
+        """Sample this frame. Raises ShotError for no camera, and for one without perspective."""
+        camera = scene.camera
+        if camera is None or camera.type != "CAMERA":
+            raise ShotError(
+                "Camera", f"expected an active camera at frame {frame}, got none.", "Add a camera."
+            )
+        evaluated = camera.evaluated_get(depsgraph)
+        lens = evaluated.data
+        if lens.type != "PERSP":
+            raise ShotError(
+                camera.name,
+                f"expected a perspective camera, got {lens.type.title()}.",
+                "Set its lens type to Perspective.",
+            )
+        size = (self.film.width, self.film.height)
+        self.intrinsics.append(
+            intrinsics(
+                lens.lens, (lens.sensor_width, lens.sensor_height), size, fit=lens.sensor_fit,
+                shift=(lens.shift_x, lens.shift_y), pixel_aspect=self.pixel_aspect,
+            )
+        )  # fmt: skip
+        self.matrices.append(np.array(evaluated.matrix_world, np.float64))
+        self.clip, self.name = (lens.clip_start, lens.clip_end), camera.name
+
+    def track(self, arrays: ArraySet, metres: float) -> CameraTrack:
+        """Return the samples as the shot's camera."""
+        matrices = np.stack(self.matrices)
+        require_finite_matrices(self.name, matrices)
+        poses = opencv_pose(matrices)
+        poses[:, :3, 3] *= metres
+        return CameraTrack(
+            arrays.add(poses),
+            arrays.add(np.stack(self.intrinsics)),
+            self.clip[0] * metres,
+            self.clip[1] * metres,
+        )
+
+
+def film(render: bpy.types.RenderSettings) -> Film:
+    """Return the output's pixels, rounded as Blender does."""
+    width = render.resolution_x * render.resolution_percentage // 100
+    height = render.resolution_y * render.resolution_percentage // 100
+    return Film(max(width, 1), max(height, 1))
+
+
+def read_light(
+    name: str, light: bpy.types.Light, matrices: Floats, arrays: ArraySet, metres: float
+) -> Light:
+    """Return a lamp, evaluated at the simulation's start, with its poses (T, 4, 4)."""
+    color, strength = _light_emission(light)
+    watts = light.energy * strength * 2.0 ** getattr(light, "exposure", 0.0)
+    # Blender spreads a lamp's watts over Blender units: the same picture in metres needs this much.
+    watts *= 1.0 if light.type == "SUN" else metres**2
+    spot = {"spot_angle": light.spot_size, "spot_blend": light.spot_blend} if (
+        light.type == "SPOT"
+    ) else {}  # fmt: skip
+    return Light(
+        name=name,
+        kind=_KINDS[light.type],
+        poses=arrays.add(rigid(name, matrices, metres)),
+        color=color,
+        power=max(watts, 0.0),
+        size=_light_size(light, matrices[0], metres),
+        shadow=light.use_shadow,
+        **spot,
+    )
+
+
+def _light_emission(light: bpy.types.Light) -> tuple[tuple[float, float, float], float]:
+    color, strength = np.array(light.color, np.float64), 1.0
+    if getattr(light, "use_temperature", False):
+        color = color * np.array(light.temperature_color)
+    tree = nodes.node_tree(light)
+    shader = nodes.surface_shader(tree) if tree else None
+    if shader is not None and shader.bl_idname == "ShaderNodeEmission":
+        color = color * np.array(nodes.value(shader, "Color")[:3])
+        strength = nodes.value(shader, "Strength")
+    return nodes.rgb(color), float(strength)
+
+
+def _light_size(light: bpy.types.Light, matrix: Floats, metres: float) -> float:
+    if light.type == "SUN":
+        return light.angle
+    if light.type != "AREA":
+        return light.shadow_soft_size * metres
+    scale = np.linalg.norm(matrix[:3, :2], axis=0)
+    other = light.size_y if light.shape in {"RECTANGLE", "ELLIPSE"} else light.size
+    return float(np.sqrt(light.size * scale[0] * other * scale[1])) * metres
+
+
+def read_wind(
+    name: str, flow: float, matrices: Floats, strength: list[float], arrays: ArraySet, metres: float
+) -> Wind:
+    """Return a wind field with its poses (T, 4, 4) and strengths (T,)."""
+    track = np.array(strength, np.float64) * metres
+    return Wind(
+        name,
+        arrays.add(rigid(name, matrices, metres)),
+        arrays.add(track if (track != track[0]).any() else track[:1]),
+        max(flow, 0.0),
+    )
+
+
+def read_world(scene: bpy.types.Scene, metres: float, warnings: list[str]) -> World:
+    """Return what surrounds the shot: the world's light, and the ground where asked for."""
+    settings = scene.impetus
+    color = _world_color(scene.world, warnings)
+    contact = Contact(settings.ground_boundary.lower(), settings.ground_friction)
+    ground = Ground(settings.ground_height * metres, contact) if settings.use_ground else None
+    return World(
+        background=color, transparent=scene.render.film_transparent, ambient=color, ground=ground
+    )
+
+
+def _world_color(world: bpy.types.World | None, warnings: list[str]) -> tuple[float, float, float]:
+    if world is None:
+        return (0.0, 0.0, 0.0)
+    tree = nodes.node_tree(world)
+    if tree is None:
+        return nodes.rgb(world.color)
+    shader = nodes.surface_shader(tree)
+    found = next((n for n in nodes.upstream(shader) if n.bl_idname == "ShaderNodeBackground"), None)
+    if found is None:
+        return (0.0, 0.0, 0.0)
+    if found != shader:
+        warnings.append(f"{world.name}: only one of its backgrounds is used.")
+    strength = max(nodes.value(found, "Strength"), 0.0)
+    feeding = nodes.source(found.inputs["Color"])
+    color = np.array(nodes.rgb(nodes.value(found, "Color")))
+    if feeding is not None:
+        image = nodes.pixels(getattr(feeding, "image", None))
+        if image is not None:
+            color = nodes.linear(image)[..., :3].mean((0, 1))
+        warnings.append(f"{world.name}: its {feeding.bl_label} is taken as one even color.")
+    return nodes.rgb(color * strength)
+
+
+def read_domain(evaluated: bpy.types.Object, metres: float) -> Box:
+    """Return the world bounds of the domain object. Raises ShotError where it has no size."""
+    matrix = np.array(evaluated.matrix_world, np.float64)
+    require_finite_matrices(evaluated.name, matrix[None])
+    if evaluated.type == "EMPTY":
+        size = evaluated.empty_display_size
+        corners = np.array(np.meshgrid(*[[-size, size]] * 3)).reshape(3, -1).T
+    else:
+        corners = np.array([corner[:] for corner in evaluated.bound_box])
+    world = (corners @ matrix[:3, :3].T + matrix[:3, 3]) * metres
+    low, high = world.min(0), world.max(0)
+    if (high - low <= 0).any():
+        raise ShotError(
+            evaluated.name,
+            f"expected a domain with a size, got {' x '.join(f'{d:.3g}' for d in high - low)} m.",
+            "Scale the domain object up along every axis.",
+        )
+    return Box(tuple(low.tolist()), tuple(high.tolist()))

@@ -1,0 +1,148 @@
+"""All objects and instances that a render would show, with their world matrices over time."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import bpy
+import numpy as np
+from numpy.typing import NDArray
+
+from .meshes import MESHABLE, Triangles, read_mesh, read_vertices
+
+Floats = NDArray[np.float64]
+_UNSEEN = frozenset({"VOLUME", "CURVES", "POINTCLOUD", "GPENCIL", "GREASEPENCIL"})
+
+
+@dataclass
+class Thing:
+    """One object, or one instance of one."""
+
+    name: str
+    original: bpy.types.Object
+    kind: str
+    is_instance: bool
+    frames: list[int] = field(default_factory=list)
+    matrices: list[Floats] = field(default_factory=list)
+    mesh: Triangles | None = None
+    changes_shape: bool = False
+
+    @property
+    def role(self) -> str:
+        return self.original.impetus.role
+
+    @property
+    def world(self) -> Floats:
+        """(T, 4, 4) in Blender units."""
+        return np.stack(self.matrices)
+
+
+class Things:
+    """Collects what is there, frame by frame."""
+
+    def __init__(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
+        self._domain = scene.impetus.domain
+        self._shown = _shown_in_render(layer)
+        self._found: dict[Any, Thing] = {}
+        self._meshes: dict[Any, Triangles | None] = {}
+        self._names: Counter[str] = Counter()
+        self.warnings: list[str] = []
+
+    def add(self, frame: int, depsgraph: bpy.types.Depsgraph, *, meshes: bool, last: bool) -> None:
+        """Note where everything is; with `meshes`, what it looks like; `last` compares shapes."""
+        for instance in depsgraph.object_instances:
+            evaluated = instance.object
+            original = evaluated.original
+            if not self._is_shown(instance, original):
+                continue
+            key = _key(instance, original)
+            if (thing := self._found.get(key)) is None:
+                thing = self._found[key] = self._new(instance, original)
+            thing.frames.append(frame)
+            thing.matrices.append(np.array(instance.matrix_world, np.float64))
+            if thing.kind not in MESHABLE:
+                continue
+            if meshes:
+                thing.mesh = self._mesh(evaluated)
+            if last and thing.mesh is not None and _may_change_shape(thing):
+                now = read_vertices(evaluated)
+                then = thing.mesh.vertices
+                thing.changes_shape = now.shape != then.shape or not np.allclose(now, then, 0, 1e-5)
+
+    def present(self, count: int) -> list[Thing]:
+        """Return what is there in all `count` frames; warn of what comes and goes."""
+        for thing in self._found.values():
+            if len(thing.frames) != count:
+                self.warnings.append(
+                    f"{thing.name}: it is not there in every frame; it is left out."
+                )
+        return [thing for thing in self._found.values() if len(thing.frames) == count]
+
+    def _is_shown(
+        self, instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object
+    ) -> bool:
+        kind = original.type
+        if original == self._domain or (kind not in MESHABLE and kind != "LIGHT"):
+            if kind in _UNSEEN and not original.hide_render:
+                self._warn(original.name, f"objects of type {kind.title()} are not drawn")
+            return False
+        root = instance.parent.original if instance.is_instance else original
+        hidden = original.hide_render or root.hide_render or root.name not in self._shown
+        if not instance.is_instance and _only_instances(original):
+            return False
+        if hidden and original.impetus.role != "NONE":
+            self._warn(original.name, "it has Impetus physics, but is hidden from render")
+        lights_or_acts = kind == "LIGHT" or original.impetus.role != "NONE"
+        return not hidden and (original.visible_camera or lights_or_acts)
+
+    def _new(
+        self, instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object
+    ) -> Thing:
+        name = original.name if original.library is None else original.name_full
+        name = name.replace("/", "_").replace("\\", "_")[:180]
+        self._names[name] += 1
+        if (count := self._names[name]) > 1:
+            name = f"{name} #{count}"
+        return Thing(name, original, original.type, instance.is_instance)
+
+    def _mesh(self, evaluated: bpy.types.Object) -> Triangles | None:
+        """Instances share their geometry: read it once."""
+        data = evaluated.data
+        key = (data.as_pointer(), tuple(slot.material for slot in evaluated.material_slots))
+        if key not in self._meshes:
+            self._meshes[key] = read_mesh(evaluated)
+        return self._meshes[key]
+
+    def _warn(self, where: str, text: str) -> None:
+        if (line := f"{where}: {text}.") not in self.warnings:
+            self.warnings.append(line)
+
+
+def _key(instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object) -> Any:
+    if not instance.is_instance:
+        return original.name_full
+    return (original.name_full, instance.parent.original.name_full, tuple(instance.persistent_id))
+
+
+def _only_instances(original: bpy.types.Object) -> bool:
+    return original.is_instancer and not original.show_instancer_for_render
+
+
+def _may_change_shape(thing: Thing) -> bool:
+    if thing.role == "DYNAMIC" or thing.is_instance:
+        return False
+    return bool(thing.original.modifiers) or getattr(thing.original.data, "shape_keys", None)
+
+
+def _shown_in_render(layer: bpy.types.ViewLayer) -> set[str]:
+    """Return the names of objects in at least one collection that renders."""
+
+    def collections(node: bpy.types.LayerCollection) -> Iterator[bpy.types.Collection]:
+        if node.exclude or node.collection.hide_render:
+            return
+        yield node.collection
+        for child in node.children:
+            yield from collections(child)
+
+    return {each.name for part in collections(layer.layer_collection) for each in part.objects}
