@@ -1,0 +1,28 @@
+"""Blender as a module, with the extension registered and an empty scene for each test."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+if importlib.util.find_spec("bpy") is None:
+    collect_ignore_glob = ["test_*.py"]
+else:
+    import bpy
+
+
+@pytest.fixture
+def scene() -> Iterator["bpy.types.Scene"]:
+    """An empty scene of ten frames, 64 x 48, with the extension registered."""
+    import blender_addon
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    blender_addon.register()
+    scene = bpy.context.scene
+    scene.frame_start, scene.frame_end = 1, 10
+    scene.render.resolution_x, scene.render.resolution_y = 64, 48
+    yield scene
+    blender_addon.unregister()
