@@ -1,0 +1,62 @@
+"""The speed cases by name, each one JSON object on a line; what `build.py bench` starts.
+
+Standard output carries the figures for programs and nothing else; people read the table on
+standard error.
+"""
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from ..contract.errors import ImpetusError
+from ..stages.device import start_device
+from .speed_mpm import mpm_elastic
+from .speed_raster import raster_forward
+
+
+@dataclass(frozen=True)
+class Case:
+    """One measurement: `run` is called on a started device and returns the value in `unit`."""
+
+    run: Callable[[], float]
+    unit: str
+    better: str
+
+
+CASES = {
+    "mpm-elastic": Case(mpm_elastic, "million particle-steps/s", "higher"),
+    "raster-forward": Case(raster_forward, "ms", "lower"),
+}
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named cases, all without names; return 2 for a name that is not there."""
+    console = Console(stderr=True)
+    unknown = [name for name in names if name not in CASES]
+    if unknown:
+        there = ", ".join(CASES)
+        console.print(f"There is no case {', '.join(unknown)}. Choose from: {there}.")
+        return 2
+    try:
+        device = start_device("auto")
+    except ImpetusError as error:
+        console.print(str(error), markup=False)
+        return 1
+    table = Table("case", "value", "unit", "better", title=device.description)
+    for name in names or CASES:
+        case = CASES[name]
+        value = case.run()
+        figure = {"case": name, "value": value, "unit": case.unit, "device": device.name}
+        sys.stdout.write(json.dumps(figure) + "\n")
+        sys.stdout.flush()
+        table.add_row(name, f"{value:.4g}", case.unit, case.better)
+    console.print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
