@@ -1,0 +1,280 @@
+"""The first take's scene: a jelly Suzanne, sand, water and a swinging ball on a round stage.
+
+`build` makes it from nothing with bpy; what is physics goes through the extension's own properties.
+"""
+
+from math import cos, pi, radians, sin
+from typing import Any
+
+import bmesh
+import bpy
+import numpy as np
+from mathutils import Matrix, Vector
+
+FRAMES = 48
+STAGE_RADIUS = 1.3
+SWING = (Vector((-1.15, 0.0, 0.30)), Vector((0.95, 0.0, 0.62)))
+HIT = (13, 22)
+
+
+def build() -> bpy.types.Scene:
+    """Replace the open file by the scene, and return it."""
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    scene = bpy.context.scene
+    scene.name = "First Take"
+    scene.frame_start, scene.frame_end = 1, FRAMES
+    scene.render.fps = 24
+    scene.render.resolution_x, scene.render.resolution_y = 640, 360
+    _stage()
+    _suzanne()
+    _sand()
+    _water()
+    _ball()
+    _lights(scene)
+    _camera(scene)
+    _physics(scene)
+    return scene
+
+
+def _physics(scene: bpy.types.Scene) -> None:
+    """Say what each object does, as an artist would at the panel."""
+    things = scene.objects
+    for name in ("Stage", "Basin"):
+        things[name].impetus.role, things[name].impetus.friction = "STATIC", 0.5
+    things["Ball"].impetus.role, things["Ball"].impetus.friction = "KINEMATIC", 0.2
+    things["Stage"].impetus.splat_density = 0.5
+
+    jelly = things["Suzanne"].impetus
+    jelly.role, jelly.material = "DYNAMIC", "ELASTIC"
+    jelly.density, jelly.young_modulus, jelly.poisson_ratio = 1000.0, 4.0e4, 0.35
+    jelly.use_inner_color, jelly.inner_color = True, (0.85, 0.16, 0.16)
+    jelly.splat_density = 3.0
+
+    sand = things["Sand"].impetus
+    sand.role, sand.material = "DYNAMIC", "SAND"
+    sand.density, sand.young_modulus, sand.friction_angle = 1600.0, 3.5e5, radians(34)
+
+    water = things["Water"].impetus
+    water.role, water.material = "DYNAMIC", "WATER"
+    water.bulk_modulus = 6.0e4
+
+    domain = bpy.data.objects.new("Domain", None)
+    domain.empty_display_type, domain.empty_display_size = "CUBE", 1.0
+    domain.scale, domain.location = (1.35, 1.35, 0.62), (0.0, 0.0, 0.54)
+    scene.collection.objects.link(domain)
+    job = scene.impetus
+    job.domain, job.walls, job.resolution = domain, "OPEN", 128
+    job.splats, job.simulation_start = 260_000, 1
+
+
+def _object(name: str, mesh: bpy.types.Mesh, *materials: bpy.types.Material) -> bpy.types.Object:
+    thing = bpy.data.objects.new(name, mesh)
+    for material in materials:
+        mesh.materials.append(material)
+    bpy.context.scene.collection.objects.link(thing)
+    return thing
+
+
+def _material(name: str, color: tuple[float, float, float], **inputs: Any) -> bpy.types.Material:
+    material = bpy.data.materials.new(name)
+    if not material.node_tree:
+        material.use_nodes = True
+    shader = material.node_tree.nodes["Principled BSDF"]
+    shader.inputs["Base Color"].default_value = (*color, 1.0)
+    for socket, value in inputs.items():
+        shader.inputs[socket.replace("_", " ").title().replace("Ior", "IOR")].default_value = value
+    return material
+
+
+def _mesh(name: str, make: Any) -> bpy.types.Mesh:
+    mesh = bpy.data.meshes.new(name)
+    shape = bmesh.new()
+    make(shape)
+    shape.to_mesh(mesh)
+    shape.free()
+    return mesh
+
+
+def _smooth(mesh: bpy.types.Mesh) -> None:
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
+
+
+def _stage() -> None:
+    def disc(shape: Any) -> None:
+        bmesh.ops.create_cone(
+            shape,
+            cap_ends=True,
+            segments=128,
+            radius1=STAGE_RADIUS,
+            radius2=STAGE_RADIUS,
+            depth=0.16,
+        )
+
+    stage = _object(
+        "Stage", _mesh("Stage", disc), _tiles(), _material("Rim", (0.30, 0.13, 0.08), roughness=0.4)
+    )
+    for face in stage.data.polygons:
+        face.material_index = int(face.normal.z < 0.5)
+    stage.location.z = -0.08
+    uv = stage.data.uv_layers.new(name="UVMap")
+    for loop in stage.data.loops:
+        point = stage.data.vertices[loop.vertex_index].co
+        uv.data[loop.index].uv = point.x / 2.8 + 0.5, point.y / 2.8 + 0.5
+
+
+def _tiles() -> bpy.types.Material:
+    """A warm terrazzo, drawn here: chips on a pale ground and a ring near the rim."""
+    size = 1024
+    rng = np.random.default_rng(7)
+    y, x = np.mgrid[0:size, 0:size] / size - 0.5
+    pixels = np.ones((size, size, 4), np.float32)
+    pixels[..., :3] = (0.80, 0.76, 0.70)
+    pixels[..., :3] *= 1 + 0.02 * rng.standard_normal((size, size, 1))
+    chips = ((0.55, 0.33, 0.25), (0.35, 0.38, 0.40), (0.62, 0.52, 0.40), (0.25, 0.35, 0.33))
+    for _ in range(1400):
+        cx, cy = rng.uniform(0, size, 2)
+        a, b = rng.uniform(2.5, 9, 2)
+        turn = rng.uniform(0, pi)
+        x0, x1 = max(0, int(cx - 10)), min(size, int(cx + 11))
+        y0, y1 = max(0, int(cy - 10)), min(size, int(cy + 11))
+        dy, dx = np.mgrid[y0:y1, x0:x1] - np.array([cy, cx])[:, None, None]
+        u, v = dx * cos(turn) + dy * sin(turn), dy * cos(turn) - dx * sin(turn)
+        inside = (u / a) ** 2 + (v / b) ** 2 < 1
+        pixels[y0:y1, x0:x1, :3][inside] = chips[rng.integers(len(chips))]
+    radius = np.hypot(x, y) * 2.8
+    pixels[(radius > 1.17) & (radius < 1.2), :3] = (0.42, 0.24, 0.15)
+    image = bpy.data.images.new("Terrazzo", size, size)
+    image.pixels.foreach_set(pixels.ravel())
+    image.pack()
+    material = _material("Terrazzo", (0.8, 0.8, 0.8), roughness=0.35)
+    texture = material.node_tree.nodes.new("ShaderNodeTexImage")
+    texture.image = image
+    shader = material.node_tree.nodes["Principled BSDF"]
+    material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
+    return material
+
+
+def _suzanne() -> None:
+    mesh = _mesh("Suzanne", lambda shape: bmesh.ops.create_monkey(shape))
+    suzanne = _object("Suzanne", mesh, _material("Jelly", (0.78, 0.05, 0.12), roughness=0.15))
+    suzanne.location = (-0.12, 0.1, 0.52)
+    suzanne.rotation_euler = (radians(-14), radians(5), radians(12))
+    suzanne.scale = (0.27,) * 3
+    suzanne.modifiers.new("Subdivision", "SUBSURF").levels = 2
+    # Suzanne's eyes are shells of their own and the head is open behind them: one closed skin
+    remesh = suzanne.modifiers.new("Remesh", "REMESH")
+    remesh.mode, remesh.voxel_size, remesh.use_smooth_shade = "VOXEL", 0.045, True
+    _smooth(mesh)
+
+
+def _sand() -> None:
+    def column(shape: Any) -> None:
+        bmesh.ops.create_cone(
+            shape, cap_ends=True, segments=64, radius1=0.34, radius2=0.20, depth=0.36
+        )
+
+    sand = _object(
+        "Sand", _mesh("Sand", column), _material("Sand", (0.76, 0.50, 0.24), roughness=0.9)
+    )
+    sand.location = (0.62, 0.34, 0.185)
+
+
+def _water() -> None:
+    def tray(shape: Any) -> None:
+        outer, inner, height, floor = 0.36, 0.32, 0.2, 0.03
+        rim = [
+            (s * sx, s * sy, z)
+            for s, z in ((outer, 0), (outer, height), (inner, height), (inner, floor))
+            for sx, sy in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+        ]
+        corners = [shape.verts.new(point) for point in rim]
+        for ring in range(3):
+            for i in range(4):
+                j = (i + 1) % 4
+                shape.faces.new(
+                    [corners[4 * ring + k] for k in (i, j)]
+                    + [corners[4 * ring + 4 + k] for k in (j, i)]
+                )
+        shape.faces.new(corners[3::-1])
+        shape.faces.new(corners[12:])
+
+    tray_object = _object(
+        "Basin", _mesh("Basin", tray), _material("Glaze", (0.05, 0.22, 0.24), roughness=0.2)
+    )
+    tray_object.location = (0.28, -0.62, 0.0)
+    tray_object.rotation_euler.z = radians(18)
+
+    def block(shape: Any) -> None:
+        bmesh.ops.create_cube(shape, size=1.0, matrix=Matrix.Diagonal((0.28, 0.56, 0.34, 1.0)))
+
+    water = _object(
+        "Water",
+        _mesh("Water", block),
+        _material("Water", (0.10, 0.42, 0.62), roughness=0.05, alpha=0.6),
+    )
+    water.parent = tray_object
+    water.location = (-0.15, 0.0, 0.215)
+
+
+def _ball() -> None:
+    def sphere(shape: Any) -> None:
+        bmesh.ops.create_icosphere(shape, subdivisions=4, radius=0.17)
+
+    mesh = _mesh("Ball", sphere)
+    _smooth(mesh)
+    ball = _object(
+        "Ball", mesh, _material("Steel", (0.55, 0.57, 0.60), metallic=1.0, roughness=0.25)
+    )
+    path = {
+        1: (-1.42, -0.06, 0.62),
+        9: (-1.0, 0.0, 0.36),
+        16: (-0.12, 0.1, 0.235),
+        24: (0.22, 0.14, 0.30),
+        36: (-0.35, 0.08, 0.245),
+        48: (-0.62, 0.02, 0.28),
+    }
+    for frame, location in path.items():
+        ball.location = location
+        ball.keyframe_insert("location", frame=frame)
+
+
+def _lights(scene: bpy.types.Scene) -> None:
+    world = bpy.data.worlds.new("World")
+    scene.world = world
+    if not world.node_tree:
+        world.use_nodes = True
+    background = world.node_tree.nodes["Background"]
+    background.inputs["Color"].default_value = (0.52, 0.60, 0.68, 1.0)
+    background.inputs["Strength"].default_value = 0.55
+
+    def light(name: str, kind: str, energy: float, color: Any, location: Any, size: float) -> None:
+        data = bpy.data.lights.new(name, kind)
+        data.energy, data.color = energy, color
+        if kind == "SUN":
+            data.angle = size
+        else:
+            data.size = size
+        lamp = bpy.data.objects.new(name, data)
+        lamp.location = location
+        lamp.rotation_euler = (
+            (Vector((0, 0, 0.2)) - lamp.location).to_track_quat("-Z", "Y").to_euler()
+        )
+        scene.collection.objects.link(lamp)
+
+    light("Key", "SUN", 3.4, (1.0, 0.90, 0.76), (-1.8, -2.2, 3.2), radians(4))
+    light("Rim", "AREA", 60.0, (0.62, 0.78, 1.0), (1.6, 2.4, 1.8), 1.2)
+
+
+def _camera(scene: bpy.types.Scene) -> None:
+    data = bpy.data.cameras.new("Camera")
+    data.lens = 46
+    camera = bpy.data.objects.new("Camera", data)
+    scene.collection.objects.link(camera)
+    scene.camera = camera
+    for frame, turn, radius, height in ((1, -112, 4.3, 1.75), (FRAMES, -74, 3.75, 1.45)):
+        camera.location = (radius * cos(radians(turn)), radius * sin(radians(turn)), height)
+        camera.rotation_euler = (
+            (Vector((0.05, 0.0, 0.1)) - camera.location).to_track_quat("-Z", "Y").to_euler()
+        )
+        camera.keyframe_insert("location", frame=frame)
+        camera.keyframe_insert("rotation_euler", frame=frame)
