@@ -71,7 +71,7 @@ def padding() -> int:
 
 
 @ti.func
-def _span(record: ti.template(), i, tile_y, columns):  # type: ignore[valid-type]
+def _span(record: ti.template(), i, tile_y, columns):
     """First and last tile of a row of tiles that the ellipse touches, by pixel centres."""
     u, v, slope = record[i, U], record[i, V], record[i, SLOPE]
     reach_x, reach_y = record[i, REACH_X], record[i, REACH_Y]
@@ -96,7 +96,7 @@ def _span(record: ti.template(), i, tile_y, columns):  # type: ignore[valid-type
 
 
 @ti.func
-def _tile_rows(record: ti.template(), i, rows):  # type: ignore[valid-type]
+def _tile_rows(record: ti.template(), i, rows):
     v, reach_y = record[i, V], record[i, REACH_Y]
     limit = TILE * rows + 1.0
     top = ti.floor((ti.math.clamp(v - reach_y, -1.0, limit) - 0.5) / TILE)
@@ -109,10 +109,10 @@ def _count(
     record: ti.types.ndarray(ti.f32, 2),
     order: ti.types.ndarray(ti.i32, 1),
     counts: ti.types.ndarray(ti.i32, 2),
-    columns: ti.i32,  # type: ignore[valid-type]
-    rows: ti.i32,  # type: ignore[valid-type]
-    blocks: ti.i32,  # type: ignore[valid-type]
-    pad: ti.i32,  # type: ignore[valid-type]
+    columns: ti.i32,
+    rows: ti.i32,
+    blocks: ti.i32,
+    pad: ti.i32,
 ):
     for task in range(blocks * pad):
         if task % pad == 0:
@@ -133,10 +133,10 @@ def _fill(
     order: ti.types.ndarray(ti.i32, 1),
     cursor: ti.types.ndarray(ti.i32, 2),
     splats: ti.types.ndarray(ti.i32, 1),
-    columns: ti.i32,  # type: ignore[valid-type]
-    rows: ti.i32,  # type: ignore[valid-type]
-    blocks: ti.i32,  # type: ignore[valid-type]
-    pad: ti.i32,  # type: ignore[valid-type]
+    columns: ti.i32,
+    rows: ti.i32,
+    blocks: ti.i32,
+    pad: ti.i32,
 ):
     for task in range(blocks * pad):
         if task % pad == 0:

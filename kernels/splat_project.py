@@ -155,22 +155,22 @@ def _rows(array: Floats, shape: tuple[int, ...], name: str) -> Floats:
 
 
 @ti.func
-def _rotation(camera: ti.template()):  # type: ignore[valid-type]
+def _rotation(camera: ti.template()):
     return ti.Matrix([[camera[3 * r + c] for c in range(3)] for r in range(3)])
 
 
 @ti.func
-def _translation(camera: ti.template()):  # type: ignore[valid-type]
+def _translation(camera: ti.template()):
     return ti.Vector([camera[9], camera[10], camera[11]])
 
 
 @ti.func
-def _row3(array: ti.template(), i):  # type: ignore[valid-type]
+def _row3(array: ti.template(), i):
     return ti.Vector([array[i, 0], array[i, 1], array[i, 2]])
 
 
 @ti.func
-def _axes(array: ti.template(), i):  # type: ignore[valid-type]
+def _axes(array: ti.template(), i):
     return ti.Matrix([[array[i, r, c] for c in range(3)] for r in range(3)])
 
 
@@ -263,7 +263,7 @@ def _motion(
     other_axes: ti.types.ndarray(ti.f32, 3),
     camera: ti.types.ndarray(ti.f32, 1),
     other_camera: ti.types.ndarray(ti.f32, 1),
-    column: ti.i32,  # type: ignore[valid-type]
+    column: ti.i32,
     record: ti.types.ndarray(ti.f32, 2),
 ):
     """Write (p' - p)/z [px] and its slopes: M - I of the conditional mean, in homogeneous form."""

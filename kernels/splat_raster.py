@@ -43,6 +43,8 @@ FAR_AWAY = 1e5
 "Pixels of motion that stand for: not on the image plane of that frame."
 SOLID = 0.5
 "Below this alpha a pixel moves with the background at infinity."
+SURFACE = 0.1
+"Depth, normal and motion are of what takes the light down to this: the rest leaks through gaps."
 NEAREST_RATIO = 0.05
 "Within one frame a point's depth is held above this part of what it was: behind the camera is not."
 
@@ -160,7 +162,8 @@ def _background_motion(view: View, other: View | None) -> Floats:
     motion = np.stack([(moved[0] - x * moved[2]) * scale, (moved[1] - y * moved[2]) * scale], -1)
     # A direction behind the other camera has no pixel there: send it far out of the frame.
     motion[np.broadcast_to(away, size)] = FAR_AWAY
-    return np.clip(motion, -FAR_AWAY, FAR_AWAY).astype(np.float32)
+    held: Floats = np.clip(motion, -FAR_AWAY, FAR_AWAY).astype(np.float32)
+    return held
 
 
 def _matrix(view: View) -> NDArray[np.float64]:
@@ -193,12 +196,12 @@ def _exp2(p):
 
 
 @ti.func
-def _affine(record: ti.template(), i, column: ti.template(), dx, dy):  # type: ignore[valid-type]
+def _affine(record: ti.template(), i, column: ti.template(), dx, dy):
     return record[i, column] + record[i, column + 2] * dy + record[i, column + 1] * dx
 
 
 @ti.func
-def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(), x, y, dx, dy):  # type: ignore[valid-type]
+def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(), x, y, dx, dy):
     """Motion of the splat's points seen at x, y [px], and their change of depth as a ratio."""
     frame = (column - AFTER) // (BEFORE - AFTER)
     ahead = ti.max(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
@@ -212,7 +215,7 @@ def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(
 
 
 @ti.func
-def _store_motion(motion: ti.template(), depth: ti.template(), row, column, moved, weight):  # type: ignore[valid-type]
+def _store_motion(motion: ti.template(), depth: ti.template(), row, column, moved, weight):
     if weight >= SOLID:
         motion[row, column, 0] = moved[0]
         motion[row, column, 1] = moved[1]
@@ -226,7 +229,7 @@ def _blend(
     splats: ti.types.ndarray(ti.i32, 1),
     starts: ti.types.ndarray(ti.i32, 1),
     lenses: ti.types.ndarray(ti.f32, 2),
-    columns: ti.i32,  # type: ignore[valid-type]
+    columns: ti.i32,
     color: ti.types.ndarray(ti.f32, 3),
     alpha: ti.types.ndarray(ti.f32, 2),
     depth: ti.types.ndarray(ti.f32, 2),
@@ -236,11 +239,11 @@ def _blend(
     backward: ti.types.ndarray(ti.f32, 3),
     depth_after: ti.types.ndarray(ti.f32, 2),
     depth_before: ti.types.ndarray(ti.f32, 2),
-    lanes: ti.template(),  # type: ignore[valid-type]
-    pad: ti.template(),  # type: ignore[valid-type]
-    full: ti.template(),  # type: ignore[valid-type]
-    has_after: ti.template(),  # type: ignore[valid-type]
-    has_before: ti.template(),  # type: ignore[valid-type]
+    lanes: ti.template(),
+    pad: ti.template(),
+    full: ti.template(),
+    has_after: ti.template(),
+    has_before: ti.template(),
 ):
     for task in range((starts.shape[0] - 1) * (TILE * TILE // lanes) * pad):
         if task % pad == 0:
@@ -251,7 +254,8 @@ def _blend(
             x = ti.Vector([x0 + lane for lane in range(lanes)])
             zero = ti.Vector([0.0 for lane in range(lanes)])
             light = zero + 1.0
-            weight, red, green, blue, deep = zero, zero, zero, zero, zero
+            weight, surface, deep = zero, zero, zero
+            red, green, blue = zero, zero, zero
             normal_x, normal_y, normal_z, heaviest = zero, zero, zero, zero
             after_x, after_y, after_z = zero, zero, zero
             before_x, before_y, before_z = zero, zero, zero
@@ -273,15 +277,17 @@ def _blend(
                         dx = x - record[i, U]
                         inverse = _affine(record, i, W, dx, dy)
                         z = 1.0 / ti.math.clamp(inverse, record[i, W_LOW], record[i, W_HIGH])
+                        g = ti.select(light >= SURFACE, w, 0.0)
                         weight += w
+                        surface += g
                         red += w * record[i, RED]
                         green += w * record[i, RED + 1]
                         blue += w * record[i, RED + 2]
-                        deep += w * z
+                        deep += g * z
                         if ti.static(full):
-                            normal_x += w * record[i, NORMAL_X]
-                            normal_y += w * record[i, NORMAL_X + 1]
-                            normal_z += w * record[i, NORMAL_X + 2]
+                            normal_x += g * record[i, NORMAL_X]
+                            normal_y += g * record[i, NORMAL_X + 1]
+                            normal_z += g * record[i, NORMAL_X + 2]
                             # The body at the median; until that is reached, the heaviest.
                             median = light - w <= 0.5
                             owns = (light > 0.5) & (w > 0.0) & (median | (w > heaviest))
@@ -289,20 +295,20 @@ def _blend(
                             heaviest = ti.select(owns, w, heaviest)
                         if ti.static(has_after):
                             mx, my, ahead = _moved(record, i, AFTER, lenses, x, y, dx, dy)
-                            after_x += w * mx
-                            after_y += w * my
-                            after_z += w * z * ahead
+                            after_x += g * mx
+                            after_y += g * my
+                            after_z += g * z * ahead
                         if ti.static(has_before):
                             mx, my, ahead = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
-                            before_x += w * mx
-                            before_y += w * my
-                            before_z += w * z * ahead
+                            before_x += g * mx
+                            before_y += g * my
+                            before_z += g * z * ahead
                         light -= w
                         if light.max() < TRANSMITTANCE_STOP:
                             break
             for lane in ti.static(range(lanes)):
                 if row < alpha.shape[0] and column + lane < alpha.shape[1] and weight[lane] > 0.0:
-                    share = 1.0 / weight[lane]
+                    share = 1.0 / surface[lane]
                     alpha[row, column + lane] = weight[lane]
                     depth[row, column + lane] = deep[lane] * share
                     color[row, column + lane, 0] = red[lane]
