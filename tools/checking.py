@@ -34,6 +34,7 @@ def check_code(console: Console) -> list[str]:
         "format": ["ruff", "format", "--check", "."],
         "lint": ["ruff", "check", "."],
         "types": ["mypy"],
+        "types of build.py": ["mypy", "build.py"],
     }
     failed = []
     for name, command in checks.items():

@@ -35,6 +35,7 @@ class Environment:
     pythons: tuple[str, ...]  # versions that all pins have wheels for, the best first
     requirements: tuple[str, ...]  # files in requirements/
     disk: int  # bytes at the worst moment: downloads and the installed files
+    fetch: int = 0  # bytes that come over the network, unless pip has kept them
     project: bool = True  # impetus itself, editable
     root: Path = ROOT
 
@@ -49,13 +50,23 @@ class Environment:
 
 
 MB = 1_000_000
-BUILD = Environment("build", ("3.11", "3.12", "3.13"), ("build.txt",), 60 * MB, project=False)
+BUILD = Environment(
+    "build", ("3.11", "3.12", "3.13"), ("build.txt",), 60 * MB, 1 * MB, project=False
+)
 BACKEND = Environment(
-    "backend", ("3.11", "3.12", "3.13"), ("build.txt", "backend.txt", "dev.txt"), 1100 * MB
+    "backend",
+    ("3.11", "3.12", "3.13"),
+    ("build.txt", "backend.txt", "dev.txt"),
+    1100 * MB,
+    230 * MB,
 )
 BLENDERS = {  # the first whose Python is here is the one that `demo` and `dev` use
     version: Environment(
-        f"blender-{version}", (python,), ("build.txt", f"blender-{version}.txt"), 1900 * MB
+        f"blender-{version}",
+        (python,),
+        ("build.txt", f"blender-{version}.txt"),
+        1900 * MB,
+        400 * MB,
     )
     for version, python in (("5.0.1", "3.11"), ("5.2.3", "3.13"), ("4.2.23", "3.11"))
 }
@@ -187,7 +198,8 @@ def install_requirements(environment: Environment, console: Console) -> None:
     count = sum(
         bool(re.match(r"\w", line)) for file in files for line in file.read_text().splitlines()
     )
-    console.say(f"{environment.name}: installing {count} packages")
+    fetch = f"up to {environment.fetch // MB} MB to fetch"
+    console.say(f"{environment.name}: installing {count} pinned packages, {fetch}")
     # --no-deps: the pins are complete, and nothing beside them (torch, say) may come in.
     arguments = ["install", "--no-deps", "--only-binary=:all:", "--progress-bar=off"]
     for file in files:
