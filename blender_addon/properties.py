@@ -218,7 +218,7 @@ class ImpetusTake(bpy.types.PropertyGroup):
     take: StringProperty()
     state: StringProperty(default="exporting")
     sentence: StringProperty(description="What happened, where something did")
-    folder: StringProperty(subtype="DIR_PATH", description="Where the take's frames are")
+    folder: StringProperty(description="Where the take's frames are; // is beside the file")
     last_seq: IntProperty(min=0)
     first: IntProperty()
     last: IntProperty()
@@ -348,7 +348,9 @@ class ImpetusScene(bpy.types.PropertyGroup):
     )
     takes: CollectionProperty(type=ImpetusTake)
     take_index: IntProperty(name="Take")
-    view_transform_before: StringProperty(options={"HIDDEN"})
+    view_before: StringProperty(
+        options={"HIDDEN"}, description="View settings of before the first take was placed"
+    )
 
 
 class ImpetusProblem(bpy.types.PropertyGroup):

@@ -1,0 +1,445 @@
+"""One thread that talks to the backend; the window never waits for it. Knows nothing of bpy.
+
+The main thread puts orders in and takes notices out; nothing else is shared. A slow piece of work
+(a bake, the set-up) is a generator that the thread steps between its other duties.
+"""
+
+import os
+import queue
+import shutil
+import threading
+import time
+import traceback
+from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+
+from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.client import Client
+from impetus.backend.contract.errors import (
+    ImpetusError,
+    InternalError,
+    LinkError,
+    UnknownJobError,
+    UnknownTakeError,
+)
+from impetus.backend.contract.launch import connect_or_start
+from impetus.backend.contract.messages import (
+    Done,
+    Event,
+    FrameFile,
+    FrameReady,
+    TakeDetails,
+    TakeFile,
+)
+from impetus.backend.contract.shot import Shot
+from impetus.backend.contract.take_files import frame_path
+
+START_SECONDS = 60.0
+LOST_SECONDS = 5.0
+"A server that stays away this long while a job runs is started again."
+IDLE_WAIT, BUSY_WAIT = 0.2, 0.05
+
+# --- orders
+
+
+@dataclass(frozen=True)
+class Connect:
+    """Find the backend of `home`, or start it with `python`."""
+
+    home: Path
+    python: Path
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Send a shot; `key` is the caller's name for it."""
+
+    key: str
+    shot: Shot
+    arrays: ArraySet
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Hear of a job from `last_seq` on, and pull its take into `folder`."""
+
+    job: str
+    take: str
+    folder: Path
+    last_seq: int
+
+
+@dataclass(frozen=True)
+class Leave:
+    """Follow nothing any more; jobs go on."""
+
+
+@dataclass(frozen=True)
+class Tell:
+    """Ask one thing of a job."""
+
+    job: str
+    verb: str
+    "cancel, resume or remove."
+
+
+@dataclass(frozen=True)
+class Run:
+    """Step a piece of work; what it yields are notices. `close()` on it cancels."""
+
+    key: str
+    work: "Generator[Notice, None, None]"
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Cancel the work of this key."""
+
+    key: str
+
+
+@dataclass(frozen=True)
+class Disconnect:
+    """Let go of the backend; its jobs go on."""
+
+
+Order = Connect | Submit | Follow | Leave | Tell | Run | Stop | Disconnect
+
+# --- notices
+
+
+@dataclass(frozen=True)
+class Linked:
+    """The backend is there."""
+
+    version: str
+    devices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Unlinked:
+    """The backend is not there; the sentence is empty where that was asked for."""
+
+    sentence: str = ""
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """Work of this key goes on."""
+
+    key: str
+    text: str
+    factor: float
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Work of this key is done; `result` is what it was for."""
+
+    key: str
+    result: object = None
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The shot of this key is a job."""
+
+    key: str
+    job: str
+    take: str
+
+
+@dataclass(frozen=True)
+class Told:
+    """An event of a job; a frame that it speaks of is on disk."""
+
+    event: Event
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a take is, on attaching and at its end; the frames listed are on disk."""
+
+    job: str
+    details: TakeDetails
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something asked for (by key, or by job) did not work out."""
+
+    about: str
+    code: str
+    sentence: str
+    remedy: str
+
+
+Notice = Linked | Unlinked | Stepped | Finished | Accepted | Told | Known | Trouble
+
+
+class Link:
+    """The I/O thread, its orders and its notices."""
+
+    def __init__(self) -> None:
+        self.notices: queue.SimpleQueue[Notice] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Order | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def order(self, order: Order) -> None:
+        """Ask for something; the answer comes as notices."""
+        if self._thread is None or not self._thread.is_alive():
+            # A daemon: quitting Blender never waits for the network.
+            self._thread = threading.Thread(target=self._main, name="impetus-link", daemon=True)
+            self._thread.start()
+        self._orders.put(order)
+
+    def close(self, timeout: float = 3.0) -> None:
+        """End the thread; work is cancelled, jobs go on."""
+        if self._thread is not None and self._thread.is_alive():
+            self._orders.put(None)
+            self._thread.join(timeout)
+        self._thread = None
+
+    def _main(self) -> None:
+        worker = _Worker(self.notices)
+        try:
+            while self._take_orders(worker):
+                worker.step()
+        finally:
+            worker.close()
+
+    def _take_orders(self, worker: "_Worker") -> bool:
+        """Carry out all waiting orders; return whether to go on."""
+        wait = 0.0 if worker.is_busy else IDLE_WAIT
+        while True:
+            try:
+                order = self._orders.get(timeout=wait) if wait else self._orders.get_nowait()
+            except queue.Empty:
+                return True
+            if order is None:
+                return False
+            worker.carry_out(order)
+            wait = 0.0
+
+
+class _Worker:
+    """What the thread owns."""
+
+    def __init__(self, notices: "queue.SimpleQueue[Notice]") -> None:
+        self._notices = notices
+        self._client: Client | None = None
+        self._backend: Connect | None = None
+        self._followed: dict[str, Follow] = {}
+        self._sources: dict[str, Path | None] = {}
+        self._work: dict[str, Generator[Notice, None, None]] = {}
+        self._heard = time.monotonic()
+
+    @property
+    def is_busy(self) -> bool:
+        return self._client is not None or bool(self._work)
+
+    def carry_out(self, order: Order) -> None:
+        """Do one order; what goes wrong is a notice."""
+        about = getattr(order, "key", "") or getattr(order, "job", "")
+        try:
+            self._do(order)
+        except ImpetusError as error:
+            self._report(about, error, is_connecting=isinstance(order, Connect))
+        except Exception as error:  # a defect must not end the thread that all jobs hang on
+            traceback.print_exc()
+            self._report(about, InternalError(f"{type(error).__name__}: {error}."))
+
+    def step(self) -> None:
+        """Hear the events that came, and step the work."""
+        for key, work in list(self._work.items()):
+            self._step_work(key, work)
+        if self._client is None:
+            if self._work:
+                time.sleep(BUSY_WAIT)
+            return
+        try:
+            for event in self._client.events(BUSY_WAIT):
+                self._hear(event)
+            self._watch()
+        except LinkError as error:
+            self._lose(error)
+        except ImpetusError as error:
+            self._report("", error)
+        except Exception as error:  # as above
+            traceback.print_exc()
+            self._report("", InternalError(f"{type(error).__name__}: {error}."))
+
+    def close(self) -> None:
+        """Cancel the work and let go of the backend."""
+        for work in self._work.values():
+            work.close()
+        self._work.clear()
+        self._drop()
+
+    def _do(self, order: Order) -> None:
+        match order:
+            case Connect():
+                self._connect(order)
+            case Submit():
+                self._submit(order)
+            case Follow():
+                self._follow(order)
+            case Leave():
+                for job in list(self._followed):
+                    self._forget(job)
+            case Tell(job, verb):
+                self._tell(job, verb)
+            case Run(key, work):
+                self._work[key] = work
+            case Stop(key):
+                if (work := self._work.pop(key, None)) is not None:
+                    work.close()
+            case Disconnect():
+                self._drop()
+                self._notices.put(Unlinked())
+
+    def _connect(self, order: Connect) -> None:
+        self._drop()
+        self._backend = order
+        self._client = connect_or_start(order.home, order.python, timeout=START_SECONDS)
+        welcome = self._client.hello()
+        self._heard = time.monotonic()
+        self._notices.put(Linked(welcome.version, welcome.devices))
+
+    def _require(self) -> Client:
+        if self._client is None:
+            raise LinkError("Expected a backend, got none.", "Connect first.")
+        return self._client
+
+    def _submit(self, order: Submit) -> None:
+        def tell(done: int, total: int) -> None:
+            self._notices.put(Stepped(order.key, "Send", done / max(total, 1)))
+
+        accepted = self._require().submit(order.shot, order.arrays, tell)
+        self._notices.put(Accepted(order.key, accepted.job, accepted.take))
+
+    def _follow(self, order: Follow) -> None:
+        client = self._require()
+        self._followed[order.job] = order
+        client.attach(order.job, order.last_seq)
+        self._know(order)
+
+    def _know(self, order: Follow) -> None:
+        """Pull what is there already: older events may be forgotten, and files removed here."""
+        details = self._require().take(order.take)
+        source = Path(details.folder) if details.folder else None
+        self._sources[order.job] = source if source and source.is_dir() else None
+        for frame in details.frames:
+            self._pull_frame(order, frame)
+        for name in details.files:
+            self._pull_file(order, name)
+        self._notices.put(Known(order.job, details))
+
+    def _forget(self, job: str) -> None:
+        self._followed.pop(job, None)
+        self._sources.pop(job, None)
+        if self._client is not None:
+            self._client.detach(job)
+
+    def _tell(self, job: str, verb: str) -> None:
+        client = self._require()
+        match verb:
+            case "cancel":
+                client.cancel(job)
+            case "resume":
+                client.resume(job)
+            case "remove":
+                self._followed.pop(job, None)
+                client.remove(job)
+            case _:
+                raise InternalError(f"Expected cancel, resume or remove, got {verb!r}.")
+
+    def _hear(self, event: Event) -> None:
+        self._heard = time.monotonic()
+        order = self._followed.get(event.job)
+        if order is None:
+            return
+        if isinstance(event.body, FrameReady):
+            self._pull_frame(order, event.body.frame)
+        self._followed[event.job] = Follow(order.job, order.take, order.folder, event.seq)
+        self._notices.put(Told(event))
+        if isinstance(event.body, Done):
+            self._know(order)
+
+    def _pull_frame(self, order: Follow, frame: int) -> None:
+        kinds: tuple[FrameFile, ...] = ("passes", "beauty")  # the beauty tells that both are there
+        for kind in kinds:
+            target = frame_path(order.folder, kind, frame)
+            name = target.relative_to(order.folder).as_posix()
+            if not target.exists() and not self._link_or_copy(order, name, target):
+                self._require().fetch_frame(order.take, kind, frame, target)
+
+    def _pull_file(self, order: Follow, name: TakeFile) -> None:
+        target = order.folder / name
+        target.unlink(missing_ok=True)  # these change while a take grows
+        if not self._link_or_copy(order, name, target):
+            self._require().fetch_file(order.take, name, target)
+
+    def _link_or_copy(self, order: Follow, name: str, target: Path) -> bool:
+        """Take a file straight from the backend's folder where that is on this machine."""
+        target.parent.mkdir(parents=True, exist_ok=True)
+        folder = self._sources.get(order.job)
+        if folder is None or not (folder / name).is_file():
+            return False
+        part = target.with_name(target.name + ".tmp")
+        part.unlink(missing_ok=True)
+        try:
+            os.link(folder / name, part)
+        except OSError:  # another file system, or one without hard links
+            shutil.copyfile(folder / name, part)
+        os.replace(part, target)
+        return True
+
+    def _step_work(self, key: str, work: Generator[Notice, None, None]) -> None:
+        try:
+            self._notices.put(next(work))
+        except StopIteration:
+            self._work.pop(key, None)
+        except ImpetusError as error:
+            self._work.pop(key, None)
+            self._report(key, error)
+        except Exception as error:  # as above
+            traceback.print_exc()
+            self._work.pop(key, None)
+            self._report(key, InternalError(f"{type(error).__name__}: {error}."))
+
+    def _watch(self) -> None:
+        """Start the backend again when it stays away while somebody waits for a job."""
+        client = self._require()
+        if client.connected or not self._followed:
+            self._heard = time.monotonic()
+        elif time.monotonic() - self._heard > LOST_SECONDS:
+            self._lose(LinkError("The backend does not answer.", "It is being started again."))
+
+    def _lose(self, error: LinkError) -> None:
+        backend, followed = self._backend, dict(self._followed)
+        self._drop()
+        self._notices.put(Unlinked(error.sentence, error.remedy))
+        if backend is None or not followed:
+            return
+        self.carry_out(backend)
+        for order in followed.values() if self._client is not None else ():
+            self.carry_out(order)
+
+    def _drop(self) -> None:
+        self._followed.clear()
+        self._sources.clear()
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def _report(self, about: str, error: ImpetusError, *, is_connecting: bool = False) -> None:
+        if isinstance(error, UnknownJobError | UnknownTakeError):
+            self._followed.pop(about, None)
+        if is_connecting:
+            self._drop()
+            self._notices.put(Unlinked(error.sentence, error.remedy))
+        else:
+            self._notices.put(Trouble(about, error.code, error.sentence, error.remedy))
