@@ -1,0 +1,152 @@
+"""What the solver is given: grid, laws, particles, colliders, ground; made when it is needed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.colliders import Collider, Plane
+from ...kernels.mesh_distance import signed_distance_grid
+from ...kernels.mpm_materials import ElasticLaw, SandLaw, WaterLaw
+from ...kernels.mpm_solver import Domain, Particles
+from ..contract.arrays import ArraySet
+from ..contract.shot import Body, Elastic, Material, Sand, Shot
+from .sampling import lattice_inside
+from .seeds import body_rng
+from .shape import Shape, pose_at, solidify
+
+Law = ElasticLaw | SandLaw | WaterLaw
+
+LEAST_PARTICLES = 64
+"A body smaller than the grid can show is sampled more finely, to at least about this many."
+COLLIDER_MARGIN = 4
+"Cells of distance kept around a collider."
+COLLIDER_NODES = 8_000_000
+"A collider with more nodes than this is sampled more coarsely."
+DEFAULT_THICKNESS = 2.0
+"Cells given to an open mesh: what touches its surface reaches no deeper into the grid."
+
+
+@dataclass(frozen=True)
+class Matter:
+    """All that moves or is moved against; `collider_bodies` are indices into `shot.bodies`."""
+
+    domain: Domain
+    laws: tuple[Law, ...]
+    particles: Particles
+    colliders: tuple[Collider, ...]
+    collider_bodies: tuple[int, ...]
+    ground: Plane | None
+
+
+def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain) -> Matter:
+    """Fill the dynamic bodies with particles and put the others into distance grids."""
+    dynamic = [i for i, body in enumerate(shot.bodies) if body.role == "dynamic"]
+    touched = [
+        i
+        for i, body in enumerate(shot.bodies)
+        if body.role != "dynamic" and body.contact is not None
+    ]
+    ground = shot.world.ground
+    return Matter(
+        domain,
+        tuple(law_of(shot.bodies[i].material) for i in dynamic),
+        _particles(shot, arrays, shapes, dynamic, domain.spacing),
+        tuple(_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched),
+        tuple(touched),
+        Plane(ground.height, ground.contact.boundary, ground.contact.friction) if ground else None,
+    )
+
+
+def law_of(material: Material | None) -> Law:
+    match material:
+        case Elastic():
+            return ElasticLaw(material.density, material.young_modulus, material.poisson_ratio)
+        case Sand():
+            return SandLaw(
+                material.density,
+                material.young_modulus,
+                material.poisson_ratio,
+                material.friction_angle,
+                material.cohesion,
+            )
+    assert material is not None
+    return WaterLaw(material.density, material.bulk_modulus, material.gamma, material.viscosity)
+
+
+def thickness_of(body: Body, shape: Shape, spacing: float) -> float:
+    """Return the thickness in metres that an open mesh is given; 0 for a closed one."""
+    return 0.0 if shape.closed else body.thickness or DEFAULT_THICKNESS * spacing
+
+
+def particle_cell(shot: Shot, body: Body, shape: Shape, spacing: float) -> float:
+    """Return the edge in metres of the cube that one particle of a body stands for."""
+    cell = spacing / shot.simulation.particles_per_cell ** (1 / 3)
+    return float(min(cell, (volume_of(body, shape, spacing) / LEAST_PARTICLES) ** (1 / 3)))
+
+
+def volume_of(body: Body, shape: Shape, spacing: float) -> float:
+    """Return the volume in m^3 that a body's particles fill (of an open mesh: about)."""
+    return shape.volume or shape.area * thickness_of(body, shape, spacing)
+
+
+def _particles(
+    shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], dynamic: list[int], spacing: float
+) -> Particles:
+    position, velocity, volume, count = [], [], [], []
+    for i in dynamic:
+        body, shape = shot.bodies[i], shapes[i]
+        cell = particle_cell(shot, body, shape, spacing)
+        rng = body_rng(shot.seed, body.name, "particles")
+        local = lattice_inside(shape, cell, thickness_of(body, shape, spacing), rng)
+        pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
+        world = local @ pose[:3, :3].T + pose[:3, 3]
+        each = shape.volume / len(world) if shape.closed else cell**3
+        position.append(world)
+        velocity.append(body.velocity + np.cross(body.angular_velocity, world - world.mean(axis=0)))
+        volume.append(np.full(len(world), each))
+        count.append(len(world))
+    return Particles(
+        np.concatenate(position).astype(np.float32),
+        np.concatenate(velocity).astype(np.float32),
+        np.concatenate(volume).astype(np.float32),
+        np.repeat(np.arange(len(dynamic), dtype=np.int32), count),
+        np.repeat(np.array(dynamic, np.int32), count),
+    )
+
+
+def _collider(shot: Shot, arrays: ArraySet, body: Body, shape: Shape, domain: Domain) -> Collider:
+    """Sample a body's signed distance in its own space, no farther than the domain can reach it."""
+    assert body.contact is not None
+    thickness = thickness_of(body, shape, domain.spacing)
+    mesh = (shape.vertices, shape.triangles) if shape.closed else solidify(shape, thickness)
+    vertices, triangles = mesh or (shape.vertices, shape.triangles)
+    margin = COLLIDER_MARGIN * domain.spacing
+    low = vertices.min(axis=0).astype(np.float64) - margin
+    high = vertices.max(axis=0).astype(np.float64) + margin
+    if body.role == "static":
+        pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
+        low, high = _clipped(low, high, domain, pose)
+    spacing = max(domain.spacing, float(np.prod(high - low) / COLLIDER_NODES) ** (1 / 3))
+    count = np.maximum(np.ceil((high - low) / spacing).astype(int) + 1, 2)
+    distance = signed_distance_grid(
+        vertices,
+        triangles,
+        origin=low,
+        spacing=spacing,
+        shape=(int(count[0]), int(count[1]), int(count[2])),
+        thickness=0.0 if mesh else thickness,
+    )
+    return Collider(distance, low, spacing, body.contact.boundary, body.contact.friction)
+
+
+def _clipped(
+    low: NDArray[np.float64], high: NDArray[np.float64], domain: Domain, pose: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Cut a box in body space to what the domain covers of it (at least one cell)."""
+    corners = np.array(np.meshgrid(*[(0.0, 1.0)] * 3)).reshape(3, -1).T
+    world = np.asarray(domain.origin) + corners * np.asarray(domain.shape) * domain.spacing
+    local = (world - pose[:3, 3]) @ pose[:3, :3]
+    low, high = np.maximum(low, local.min(axis=0)), np.minimum(high, local.max(axis=0))
+    return low, np.maximum(high, low + domain.spacing)

@@ -1,0 +1,262 @@
+"""From a shot to what other stages work on: splats with their looks, and matter that they ride."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from ...kernels.mpm_solver import Domain, Tracers
+from ..contract.arrays import ArraySet
+from ..contract.errors import MemoryShortError
+from ..contract.shot import Body, Elastic, Sand, Shot, Water
+from .domain import domain_of
+from .looks import BodySplats, body_splats, concatenate
+from .matter import Matter, matter_of, particle_cell, thickness_of, volume_of
+from .seeds import body_rng
+from .shape import Shape, pose_at, shape_of
+
+MOVING_SHARE = 0.6
+"Share of the splats that dynamic bodies get where there are others too: one looks at them."
+FLOWING_WEIGHT = 3.0
+"Sand and water are shown through and through: each m^2 of their surface counts as so many."
+LEAST_SPLATS = 16
+
+PARTICLE_BYTES = 400
+"State of a particle in the solver (sorted twice), in a checkpoint, and while it is made."
+TRACER_BYTES = 240
+SPLAT_BYTES = 700
+"Looks, rest, three posed frames, and the rasteriser's records of a splat."
+NODE_BYTES = 40
+FREE_SHARE = 0.85
+"Share of the free memory that a shot may plan with."
+SOLID_DISK_BYTES, ROUND_DISK_BYTES = 30, 20
+"Cache of one tracer and frame: see simulate."
+COARSE_CELLS = 4.0
+
+
+@dataclass(frozen=True)
+class SplatLooks:
+    """Looks of all splats, bodies in the shot's order; n splats, linear Rec.709, float32.
+
+    `albedo` (n, 3), `opacity` (n,), `emission` (n, 3), `roughness`, `specular`, `metallic` (n,),
+    `lit` (n,) bool: the albedo already holds the light; `body` (n,) i32 index into shot.bodies.
+    """
+
+    albedo: NDArray[np.float32]
+    opacity: NDArray[np.float32]
+    emission: NDArray[np.float32]
+    roughness: NDArray[np.float32]
+    specular: NDArray[np.float32]
+    metallic: NDArray[np.float32]
+    lit: NDArray[np.bool_]
+    body: NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a shot will take: counts, and bytes of memory and of cache on disk."""
+
+    particles: int
+    splats: int
+    memory_bytes: int
+    disk_bytes: int
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Bodies made ready. Splats are made at once, matter when it is first asked for.
+
+    `rest_mean` (n, 3), `rest_axes` (n, 3, 3) and `rest_normal` (n, 3): in the world at the
+    simulation's start for splats of dynamic bodies, in body space for others; columns of the axes
+    are 1-sigma half axes [m]. `round` (n,) bool: sand and water. `tracers` are the splats
+    `tracer_splat` (m,). `domain` is None where nothing is dynamic.
+    """
+
+    domain: Domain | None
+    tracers: Tracers
+    looks: SplatLooks
+    rest_mean: NDArray[np.float32]
+    rest_axes: NDArray[np.float32]
+    rest_normal: NDArray[np.float32]
+    round: NDArray[np.bool_]
+    tracer_splat: NDArray[np.int32]
+    warnings: tuple[str, ...]
+    make_matter: Callable[[], Matter] = field(repr=False)
+
+    @cached_property
+    def matter(self) -> Matter:
+        """Particles, laws and colliders; a shot that is simulated already never needs them."""
+        return self.make_matter()
+
+
+def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
+    """Make a shot's bodies ready.
+
+    Raises ShotError naming body and field, and MemoryShortError before anything large is made.
+    """
+    shapes = [shape_of(body, arrays) for body in shot.bodies]
+    domain = domain_of(shot, arrays, shapes)
+    _require_memory(shot, _estimate(shot, arrays, shapes, domain))
+    spacing = domain.spacing if domain else 0.0
+    parts = []
+    for i, (body, count) in enumerate(zip(shot.bodies, splat_counts(shot, shapes), strict=True)):
+        splats = body_splats(
+            body,
+            arrays,
+            shapes[i],
+            count=count,
+            thickness=thickness_of(body, shapes[i], spacing),
+            rng=body_rng(shot.seed, body.name, "splats"),
+        )
+        parts.append(_placed(shot, arrays, body, splats))
+    return _assembled(shot, arrays, shapes, domain, parts)
+
+
+def estimate(shot: Shot, arrays: ArraySet) -> Estimate:
+    """Foretell a shot's counts, memory and disk; no particle or splat is made."""
+    shapes = [shape_of(body, arrays) for body in shot.bodies]
+    return _estimate(shot, arrays, shapes, domain_of(shot, arrays, shapes))
+
+
+def splat_counts(shot: Shot, shapes: Sequence[Shape]) -> tuple[int, ...]:
+    """Share the budget by area and `splat_density`.
+
+    Dynamic bodies share among themselves, whatever else the scene shows: another piece of scenery
+    does not change what is simulated.
+    """
+    weights = np.array(
+        [s.area * b.splat_density * _weight(b) for b, s in zip(shot.bodies, shapes, strict=True)]
+    )
+    moving = np.array([body.role == "dynamic" for body in shot.bodies], bool)
+    counts = np.zeros(len(shot.bodies), int)
+    for group, share in ((moving, MOVING_SHARE), (~moving, 1 - MOVING_SHARE)):
+        if group.any():
+            budget = shot.render.splats * (1.0 if group.all() else share)
+            wanted = budget * weights[group] / weights[group].sum()
+            counts[group] = np.maximum(np.round(wanted), LEAST_SPLATS)
+    return tuple(int(count) for count in counts)
+
+
+def _weight(body: Body) -> float:
+    return FLOWING_WEIGHT if isinstance(body.material, Sand | Water) else 1.0
+
+
+def _placed(shot: Shot, arrays: ArraySet, body: Body, splats: BodySplats) -> BodySplats:
+    """Move the splats of a dynamic body to the world."""
+    if body.role != "dynamic":
+        return splats
+    pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
+    turn = pose[:3, :3].astype(np.float32)
+    moved = {
+        "mean": (splats.mean @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32),
+        "axes": turn @ splats.axes,
+        "normal": splats.normal @ turn.T,
+    }
+    return BodySplats(**{**vars(splats), **moved})
+
+
+def _assembled(
+    shot: Shot,
+    arrays: ArraySet,
+    shapes: list[Shape],
+    domain: Domain | None,
+    parts: list[BodySplats],
+) -> Prepared:
+    body = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.mean) for part in parts])
+    splats = concatenate(parts)
+    moving = np.array([b.role == "dynamic" for b in shot.bodies], bool)
+    tracer_splat = np.flatnonzero(moving[body]).astype(np.int32)
+    names = ("albedo", "opacity", "emission", "roughness", "specular", "metallic", "lit")
+
+    def make_matter() -> Matter:
+        assert domain is not None
+        return matter_of(shot, arrays, shapes, domain)
+
+    return Prepared(
+        domain=domain,
+        tracers=Tracers(splats.mean[tracer_splat], body[tracer_splat], splats.round[tracer_splat]),
+        looks=SplatLooks(**{name: getattr(splats, name) for name in names}, body=body),
+        rest_mean=splats.mean,
+        rest_axes=splats.axes,
+        rest_normal=splats.normal,
+        round=splats.round,
+        tracer_splat=tracer_splat,
+        warnings=_warnings(shot, shapes, domain),
+        make_matter=make_matter,
+    )
+
+
+def _warnings(shot: Shot, shapes: Sequence[Shape], domain: Domain | None) -> tuple[str, ...]:
+    """Say what is taken otherwise than the artist may think."""
+    said = []
+    for body, shape in zip(shot.bodies, shapes, strict=True):
+        if domain is None or (body.role != "dynamic" and body.contact is None):
+            continue
+        if not shape.closed:
+            thickness = thickness_of(body, shape, domain.spacing)
+            said.append(
+                f"{body.name}: its mesh is open; it counts as a sheet {thickness:.3g} m thick. "
+                "Close it, or set a thickness."
+            )
+        if shape.turned:
+            said.append(f"{body.name}: its faces point inwards; they are turned around.")
+        # 6 V / A is the edge of a cube and the diameter of a ball
+        cells = 6 * volume_of(body, shape, domain.spacing) / shape.area / domain.spacing
+        if body.role == "dynamic" and shape.closed and cells < COARSE_CELLS:
+            said.append(
+                f"{body.name}: only about {cells:.1f} grid cells across. Raise the resolution "
+                f"(now {shot.simulation.resolution}) or shrink the domain."
+            )
+    return tuple(said)
+
+
+def _estimate(
+    shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain | None
+) -> Estimate:
+    counts = splat_counts(shot, shapes)
+    particles, tracers, disk = 0, 0, 0
+    for body, shape, count in zip(shot.bodies, shapes, counts, strict=True):
+        if body.role == "dynamic" and domain is not None:
+            cell = particle_cell(shot, body, shape, domain.spacing)
+            particles += round(volume_of(body, shape, domain.spacing) / cell**3)
+            tracers += count
+            disk += count * (
+                SOLID_DISK_BYTES if isinstance(body.material, Elastic) else ROUND_DISK_BYTES
+            )
+    nodes = int(np.prod([float(n) for n in domain.shape])) if domain else 0
+    memory = (
+        particles * PARTICLE_BYTES
+        + tracers * TRACER_BYTES
+        + sum(counts) * SPLAT_BYTES
+        + nodes * NODE_BYTES
+        + sum(array.nbytes for array in arrays.values())
+    )
+    frames = shot.frames.last - shot.frames.simulation_start + 1
+    checkpoints = 2 * (particles * PARTICLE_BYTES + tracers * TRACER_BYTES) // 2
+    return Estimate(particles, sum(counts), memory, disk * max(frames, 1) + checkpoints)
+
+
+def _require_memory(shot: Shot, needed: Estimate) -> None:
+    free = psutil.virtual_memory().available
+    if needed.memory_bytes <= free * FREE_SHARE:
+        return
+    settings = shot.simulation
+    if needed.splats * SPLAT_BYTES > needed.memory_bytes / 2:
+        fitting = int(shot.render.splats * free * FREE_SHARE / needed.memory_bytes)
+        remedy = f"Lower the number of splats (now {shot.render.splats:,}) to about {fitting:,}."
+    else:
+        scale = (free * FREE_SHARE / needed.memory_bytes) ** (1 / 3)
+        remedy = (
+            f"Lower the resolution (now {settings.resolution}) to about "
+            f"{max(8, int(settings.resolution * scale))}, or particles per cell "
+            f"(now {settings.particles_per_cell})."
+        )
+    raise MemoryShortError(
+        f"{shot.name}: expected to fit into {free / 2**30:.1f} GiB of free memory, but "
+        f"{needed.particles:,} particles and {needed.splats:,} splats take about "
+        f"{needed.memory_bytes / 2**30:.1f} GiB.",
+        remedy,
+    )

@@ -1,0 +1,138 @@
+"""A body's geometry, ready to be sampled: oriented, measured; and where tracks stand at a frame."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.mesh_distance import is_closed, mesh_volume
+from ..contract.arrays import Array, ArrayRef, ArraySet
+from ..contract.errors import ShotError
+from ..contract.shot import Body, FrameRange, Shot
+
+FLAT = 1e-5
+"A closed mesh whose mean thickness (2 V / A) is below this share of its diagonal has no volume."
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A body's mesh in its own space, metres.
+
+    `vertices` (V, 3) f32, `triangles` (F, 3) i32 counter-clockwise seen from outside,
+    `corner_normals` (F, 3, 3) f32 unit (shading), `face_normals` (F, 3) f32 unit, `areas` (F,) m^2;
+    `volume` in m^3, 0 for an open mesh; `turned`: the mesh came inside out, and its corners run
+    backwards now.
+    """
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    corner_normals: NDArray[np.float32]
+    face_normals: NDArray[np.float32]
+    areas: NDArray[np.float64]
+    closed: bool
+    volume: float
+    turned: bool
+
+    @property
+    def area(self) -> float:
+        return float(self.areas.sum())
+
+    @property
+    def low(self) -> NDArray[np.float64]:
+        return self.vertices[self.triangles].min(axis=(0, 1)).astype(np.float64)
+
+    @property
+    def high(self) -> NDArray[np.float64]:
+        return self.vertices[self.triangles].max(axis=(0, 1)).astype(np.float64)
+
+
+def shape_of(body: Body, arrays: ArraySet) -> Shape:
+    """Measure a body's mesh. Raises ShotError when it has no area, or is closed without volume."""
+    vertices = np.ascontiguousarray(arrays.of(body.mesh.vertices), np.float32)
+    triangles = np.ascontiguousarray(arrays.of(body.mesh.triangles), np.int32)
+    corners = vertices[triangles].astype(np.float64)
+    cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    areas = np.linalg.norm(cross, axis=1) / 2
+    diagonal = float(np.linalg.norm(corners.max(axis=(0, 1)) - corners.min(axis=(0, 1))))
+    if areas.sum() <= FLAT**2 * diagonal**2 or diagonal == 0.0:
+        raise ShotError(
+            f"{body.name}, mesh",
+            f"expected faces with an area, got {areas.sum():.3g} m² in all.",
+            "Scale the object up, or remove its physics.",
+        )
+    face_normals = cross / np.maximum(2 * areas, np.finfo(np.float64).tiny)[:, None]
+    closed = is_closed(triangles)
+    volume = float(mesh_volume(vertices, triangles)) if closed else 0.0
+    if body.role == "dynamic" and closed and 2 * abs(volume) < FLAT * diagonal * areas.sum():
+        raise ShotError(
+            f"{body.name}, mesh",
+            f"expected a closed mesh with a volume, got {abs(volume):.3g} m³.",
+            "Give it thickness (a Solidify modifier), or make it static.",
+        )
+    shading = None if body.mesh.normals is None else arrays.of(body.mesh.normals)
+    turned = volume < 0
+    return Shape(
+        vertices,
+        np.ascontiguousarray(triangles[:, ::-1]) if turned else triangles,
+        _corner_normals(face_normals, shading, turned),
+        (-face_normals if turned else face_normals).astype(np.float32),
+        areas,
+        closed,
+        abs(volume),
+        turned,
+    )
+
+
+def _corner_normals(
+    face_normals: NDArray[np.float64], shading: Array | None, turned: bool
+) -> NDArray[np.float32]:
+    """Return unit shading normals at the corners (F, 3, 3), in the order of the turned corners."""
+    flat = np.repeat(face_normals[:, None, :], 3, axis=1)
+    if shading is None:
+        normals = flat
+    else:
+        length = np.linalg.norm(shading, axis=2, keepdims=True)
+        normals = np.where(length > 1e-6, shading / np.maximum(length, 1e-6), flat)
+    return (-normals[:, ::-1] if turned else normals).astype(np.float32)
+
+
+def solidify(
+    shape: Shape, thickness: float
+) -> tuple[NDArray[np.float32], NDArray[np.int32]] | None:
+    """Give an open mesh a back, `thickness` behind its front, and a rim: a closed mesh.
+
+    Its front stays where it is, so that what lies on a sheet lies on what is seen. Returns None for
+    a mesh whose faces do not agree on a front (an edge that two faces use in the same direction).
+    """
+    triangles = shape.triangles
+    edges = triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64)
+    count = len(shape.vertices)
+    forward = edges[:, 0] * count + edges[:, 1]
+    if len(np.unique(forward)) != len(forward):
+        return None
+    rim = edges[~np.isin(forward, edges[:, 1] * count + edges[:, 0])]
+    normals = np.zeros((count, 3))
+    weighted = np.repeat(shape.face_normals * shape.areas[:, None], 3, axis=0)
+    np.add.at(normals, triangles.ravel(), weighted)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    back = shape.vertices - normals * thickness
+    a, b = rim.T
+    sides = np.concatenate(
+        [np.stack([b, a, a + count], axis=1), np.stack([b, a + count, b + count], axis=1)]
+    )
+    closed = np.concatenate([triangles, triangles[:, ::-1] + count, sides])
+    vertices = np.concatenate([shape.vertices, back])
+    return vertices.astype(np.float32), closed.astype(np.int32)
+
+
+def track_row(frames: FrameRange, track: Array, frame: float) -> Array:
+    """Return a track's row at a frame (clamped to the frames that it speaks of)."""
+    if len(track) == 1:
+        return track[0]
+    index = round(frame) - frames.tracked.start
+    return track[min(max(index, 0), len(track) - 1)]
+
+
+def pose_at(shot: Shot, arrays: ArraySet, poses: ArrayRef, frame: float) -> NDArray[np.float64]:
+    """Return a body-to-world pose (4, 4) at a frame."""
+    return np.asarray(track_row(shot.frames, arrays.of(poses), frame), np.float64)

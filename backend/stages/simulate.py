@@ -1,0 +1,265 @@
+"""Physics frame by frame: drives the solver, keeps every frame and the newest states in the cache.
+
+A frame holds only what splats need of a tracer, in half precision where it does not show: 30 bytes
+for a solid one, 22 for a round one. What is yielded has always been through that form, so a frame
+from the cache equals one just made, bit for bit.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.mpm_solver import Diverged, MpmSolver, Push
+from ..contract.arrays import Array, ArraySet
+from ..contract.errors import SimulationError
+from ..contract.shot import Body, Shot, Water
+from .cache import FrameCache, stage_key
+from .prepare import Prepared
+from .shape import pose_at, track_row
+
+if TYPE_CHECKING:
+    from .pipeline import Listener
+
+Floats = NDArray[np.float32]
+Record = dict[str, Array]
+
+HALF_LIMIT = 6e4
+"Half precision ends at 65504; nothing that deforms so is seen as it is."
+PROGRESS_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class SimulatedFrame:
+    """Where the m tracers are at a frame.
+
+    `mean` (m, 3) m world, `deformation` (m, 3, 3) since the start (of round ones only its volume),
+    `surface_normal` (m, 3) unit or zero: towards the free surface of sand and water.
+    """
+
+    frame: int
+    mean: Floats
+    deformation: Floats
+    surface_normal: Floats
+
+
+def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
+    """Return the key of all that the simulation reads, except tracks after its first frame.
+
+    Tracers are simulated, so where splats lie is in it; looks, camera, lights and the frame range
+    are not. Tracks are checked frame by frame (`track_digests`): a longer range, or a change late
+    in an animation, keeps the frames before it.
+    """
+    dynamic = [body for body in shot.bodies if body.role == "dynamic"]
+    start = shot.frames.simulation_start
+    domain = prepared.domain
+    return stage_key(
+        "simulate",
+        (domain.origin, domain.spacing, domain.shape, domain.walls) if domain else None,
+        [(b.name, b.mesh.vertices, b.mesh.triangles, b.material, b.thickness) for b in dynamic],
+        [(b.velocity, b.angular_velocity) for b in dynamic],
+        np.array([pose_at(shot, arrays, b.poses, start) for b in dynamic]),
+        [(b.role, b.mesh.vertices, b.mesh.triangles, b.contact, b.thickness) for b in _hit(shot)],
+        [force.flow for force in shot.forces],
+        shot.world.ground,
+        (shot.simulation.particles_per_cell, shot.seed, shot.frames.fps, start),
+        (prepared.tracers.position, prepared.tracers.body),
+    )
+
+
+def track_digests(shot: Shot, arrays: ArraySet) -> dict[int, bytes]:
+    """Return for every simulated frame a digest of all that the tracks said up to it."""
+    digest, digests = b"", {}
+    for frame in range(shot.frames.simulation_start, shot.frames.last + 1):
+        refs = [shot.gravity, *(body.poses for body in _hit(shot))]
+        for force in shot.forces:
+            refs += [force.poses, force.strength]
+        rows = [np.asarray(track_row(shot.frames, arrays.of(ref), frame)) for ref in refs]
+        digest = hashlib.sha256(digest + b"".join(row.tobytes() for row in rows)).digest()
+        digests[frame] = digest
+    return digests
+
+
+def simulate(
+    shot: Shot, arrays: ArraySet, prepared: Prepared, cache: FrameCache, listener: "Listener"
+) -> Iterator[SimulatedFrame]:
+    """Yield every frame of the shot in order; what `cache` holds is not computed again.
+
+    `cache` is the one of `simulate_key`. Frames before the simulation's start show its first state.
+    Raises SimulationError when the physics diverges, and what `listener.check` raises.
+    """
+    if prepared.domain is None:
+        none = np.zeros((0, 3), np.float32)
+        for frame in shot.frames.numbers:
+            yield SimulatedFrame(frame, none, np.zeros((0, 3, 3), np.float32), none)
+        return
+    run = _Run(shot, arrays, prepared, cache, listener)
+    for frame in shot.frames.numbers:
+        listener.check()
+        record = run.record_of(max(frame, shot.frames.simulation_start))
+        yield _unpacked(frame, record, prepared.tracers.round)
+
+
+class _Run:
+    """One pass over a shot's frames; the solver is made when the first frame is missing."""
+
+    def __init__(
+        self,
+        shot: Shot,
+        arrays: ArraySet,
+        prepared: Prepared,
+        cache: FrameCache,
+        listener: "Listener",
+    ) -> None:
+        self._shot, self._arrays, self._prepared = shot, arrays, prepared
+        self._cache, self._listener = cache, listener
+        self._digests = track_digests(shot, arrays)
+        self._solver: MpmSolver | None = None
+        self._frame = shot.frames.simulation_start
+        self._seconds_each = 0.0
+        self._told = 0.0
+        self._left = 0
+        self._latest: Record = {}
+
+    def record_of(self, frame: int) -> Record:
+        """Return a frame from the cache, or compute up to it."""
+        record = self._cached(frame)
+        if record is None:
+            if self._solver is None:
+                self._solver = self._start(frame)
+            while self._frame < frame:
+                self._step(self._solver)
+            record = self._latest
+        self._tell(frame, always=True)
+        return record
+
+    def _cached(self, frame: int) -> Record | None:
+        record = self._cache.find(frame)
+        if record is None or record.pop("tracks").tobytes() != self._digests[frame]:
+            return None
+        return record
+
+    def _start(self, frame: int) -> MpmSolver:
+        """Make the solver, at the newest checkpoint up to `frame` whose past was the same."""
+        matter = self._prepared.matter
+        solver = MpmSolver(
+            matter.domain,
+            matter.laws,
+            matter.particles,
+            self._prepared.tracers,
+            matter.colliders,
+            matter.ground,
+        )
+        kept = self._cache.newest_checkpoint(frame)
+        while kept is not None:
+            number, state = kept
+            if state.pop("tracks").tobytes() == self._digests.get(number):
+                solver.restore(state)
+                self._frame = number
+                break
+            kept = self._cache.newest_checkpoint(number - 1)
+        self._keep(solver)
+        return solver
+
+    def _step(self, solver: MpmSolver) -> None:
+        """Advance by one frame, and keep frame and state."""
+        began = time.monotonic()
+        try:
+            advance = solver.advance(1.0 / self._shot.frames.fps, self._push(), self._on_substep)
+        except Diverged as err:
+            raise _diverged(self._shot.bodies[err.body], self._frame + 1, err) from err
+        self._frame += 1
+        self._seconds_each = time.monotonic() - began
+        if advance.left > self._left:
+            self._listener.log(
+                "warning",
+                f"Frame {self._frame}: {advance.left:,} particles have left the domain and stay at "
+                "its border. Enlarge the domain to see them go on.",
+            )
+            self._left = advance.left
+        self._keep(solver)
+
+    def _push(self) -> Push:
+        """Return the next interval's forces (mean of both ends: second order) and collider poses."""
+        shot, arrays = self._shot, self._arrays
+        ends = (self._frame, self._frame + 1)
+        wind = []
+        for force in shot.forces:
+            poses = [pose_at(shot, arrays, force.poses, f)[:3, 2] for f in ends]
+            strength = [track_row(shot.frames, arrays.of(force.strength), f) for f in ends]
+            blow = (poses[0] * strength[0] + poses[1] * strength[1]) / 2
+            wind.append((blow, force.flow))
+        gravity = [track_row(shot.frames, arrays.of(shot.gravity), f) for f in ends]
+        poses_at = [
+            np.array([pose_at(shot, arrays, b.poses, f) for b in _hit(shot)]).reshape(-1, 4, 4)
+            for f in ends
+        ]
+        return Push(wind, np.mean(gravity, axis=0), poses_at[0], poses_at[1])
+
+    def _keep(self, solver: MpmSolver) -> None:
+        """Write the present frame, then the state that it came from."""
+        self._latest = _packed(solver, self._prepared.tracers.round)
+        tracks = {"tracks": np.frombuffer(self._digests[self._frame], np.uint8)}
+        if self._cached(self._frame) is None:
+            self._cache.write(self._frame, self._latest | tracks)
+        self._cache.write_checkpoint(self._frame, solver.checkpoint() | tracks)
+
+    def _on_substep(self, fraction: float) -> None:
+        self._listener.check()
+        self._tell(self._frame + fraction)
+
+    def _tell(self, frame: float, *, always: bool = False) -> None:
+        """Report progress in frames, a few times a second."""
+        now = time.monotonic()
+        if not always and now - self._told < PROGRESS_SECONDS:
+            return
+        self._told = now
+        frames = self._shot.frames
+        total = max(frames.last - frames.simulation_start, 1)
+        done = frame - frames.simulation_start
+        eta = (total - done) * self._seconds_each if self._seconds_each > 0 else None
+        self._listener.progress("simulate", done, total, eta)
+
+
+def _hit(shot: Shot) -> list[Body]:
+    """Return the bodies that others collide with, in the order of the solver's colliders."""
+    return [body for body in shot.bodies if body.role != "dynamic" and body.contact is not None]
+
+
+def _packed(solver: MpmSolver, round_: NDArray[np.bool_]) -> Record:
+    """Take what a frame keeps of the tracers."""
+    deformation = solver.tracer_deformation()
+    return {
+        "mean": solver.tracer_position().astype(np.float32),
+        "deformation": _half(deformation[~round_]),
+        "volume": np.linalg.det(deformation[round_]).astype(np.float32),
+        "normal": _half(solver.tracer_normal()[round_]),
+    }
+
+
+def _unpacked(frame: int, record: Record, round_: NDArray[np.bool_]) -> SimulatedFrame:
+    count = len(round_)
+    deformation = np.empty((count, 3, 3), np.float32)
+    deformation[~round_] = record["deformation"]
+    sides = np.cbrt(np.maximum(record["volume"], 0.0))
+    deformation[round_] = sides[:, None, None] * np.eye(3, dtype=np.float32)
+    normal = np.zeros((count, 3), np.float32)
+    normal[round_] = record["normal"]
+    return SimulatedFrame(frame, record["mean"], deformation, normal)
+
+
+def _half(values: Floats) -> Array:
+    return np.clip(np.nan_to_num(values), -HALF_LIMIT, HALF_LIMIT).astype(np.float16)
+
+
+def _diverged(body: Body, frame: int, cause: Diverged) -> SimulationError:
+    stiffness = "bulk modulus" if isinstance(body.material, Water) else "Young's modulus"
+    return SimulationError(
+        f"{body.name}, frame {frame}: expected matter that holds together, but it collapsed "
+        f"({cause.reason}).",
+        f"Raise its {stiffness}, or let what strikes it move more slowly.",
+    )

@@ -1,0 +1,105 @@
+"""Splats of one frame: carried by tracers, or by their body's pose; feeds render.
+
+Covariances follow F S F^T (Xie et al., PhysGaussian, 2024, equation 5) with the total F, by turning
+the half axes: axes' = F axes. One splat is stretched or squeezed no farther than a limit; beyond it
+the sheet shows gaps (splitting such splats is not done).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.splat_project import SplatPose
+from ..contract.arrays import ArraySet
+from ..contract.shot import Shot
+from .prepare import Prepared
+from .shape import pose_at
+from .simulate import SimulatedFrame
+
+Floats = NDArray[np.float32]
+
+LONGEST, SHORTEST = 3.5, 0.2
+"Limits of a solid splat's stretch along any direction: beyond them splats become needles."
+SMALLEST_ROUND, LARGEST_ROUND = 0.5, 1.5
+"Limits of a round splat's scale J^(1/3)."
+
+
+@dataclass(frozen=True)
+class PosedSplats:
+    """All splats of the shot at one frame, in the world: pose, and unit `normal` (n, 3)."""
+
+    pose: SplatPose
+    normal: Floats
+
+
+def pose_splats(
+    shot: Shot, arrays: ArraySet, prepared: Prepared, simulated: SimulatedFrame
+) -> PosedSplats:
+    """Bring every splat to where it is at `simulated.frame`."""
+    mean, axes = prepared.rest_mean.copy(), prepared.rest_axes.copy()
+    normal = prepared.rest_normal.copy()
+    for index, body in enumerate(shot.bodies):
+        if body.role == "dynamic":
+            continue
+        pose = pose_at(shot, arrays, body.poses, simulated.frame)
+        chosen = _slice_of(prepared.looks.body, index)
+        turn = pose[:3, :3].astype(np.float32)
+        mean[chosen] = prepared.rest_mean[chosen] @ pose[:3, :3].T + pose[:3, 3]
+        axes[chosen] = turn @ axes[chosen]
+        normal[chosen] = normal[chosen] @ turn.T
+    carried = prepared.tracer_splat
+    mean[carried] = simulated.mean
+    round_ = prepared.round[carried]
+    solid, loose = carried[~round_], carried[round_]
+    deformation = simulated.deformation[~round_]
+    axes[solid] = deformed_axes(axes[solid], deformation)
+    normal[solid] = deformed_normals(normal[solid], deformation)
+    axes[loose] *= round_scale(simulated.deformation[round_])[:, None, None]
+    normal[loose] = _or_else(simulated.surface_normal[round_], normal[loose])
+    return PosedSplats(SplatPose(mean, axes), normal)
+
+
+def deformed_axes(axes: Floats, deformation: Floats) -> Floats:
+    """Return F @ axes (n, 3, 3), its stretch (the singular values of F) held within the limits."""
+    gram = np.einsum("nki,nkj->nij", deformation, deformation)
+    # Gershgorin: all singular values lie surely within the limits where these bounds do
+    off = np.abs(gram).sum(axis=2) - np.abs(np.diagonal(gram, axis1=1, axis2=2))
+    centre = np.diagonal(gram, axis1=1, axis2=2)
+    wild = ((centre + off) > LONGEST**2).any(axis=1) | ((centre - off) < SHORTEST**2).any(axis=1)
+    result = deformation @ axes
+    if wild.any():
+        u, stretch, vt = np.linalg.svd(deformation[wild])
+        held = np.clip(stretch, SHORTEST, LONGEST)
+        result[wild] = (u * held[:, None, :]) @ (vt @ axes[wild])
+    return result
+
+
+def deformed_normals(normal: Floats, deformation: Floats) -> Floats:
+    """Carry unit normals (n, 3) by F^-T, as cofactors: right also where F turns inside out."""
+    a, b, c = np.moveaxis(deformation, 2, 0)
+    cofactor = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=2)
+    carried = np.einsum("nij,nj->ni", cofactor, normal)
+    determinant = np.einsum("ni,ni->n", a, cofactor[:, :, 0])
+    carried *= np.where(determinant < 0, -1.0, 1.0)[:, None]
+    return _or_else(carried, normal)
+
+
+def round_scale(deformation: Floats) -> Floats:
+    """Return J^(1/3) (n,), clamped."""
+    volume = np.linalg.det(deformation)
+    scale = np.cbrt(np.maximum(volume, 0.0))
+    return np.clip(scale, SMALLEST_ROUND, LARGEST_ROUND).astype(np.float32)
+
+
+def _or_else(vectors: Floats, fallback: Floats) -> Floats:
+    """Return unit vectors (n, 3), taking `fallback` where there is hardly a length."""
+    length = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), fallback)
+    return unit.astype(np.float32)
+
+
+def _slice_of(body: NDArray[np.int32], index: int) -> slice:
+    """Return where a body's splats stand; they are contiguous."""
+    start, stop = np.searchsorted(body, [index, index + 1])
+    return slice(int(start), int(stop))
