@@ -1,0 +1,61 @@
+"""The shot's lights as they shine at a frame; used by lighting and shadows.
+
+Lamps shine as in Blender: a sun's strength is irradiance [W/m^2]; a point or spot of P watts has
+P / (4 pi) W/sr; an area of P watts P / pi W/sr along its axis.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...kernels import splat_shade
+from ..contract.arrays import Array, ArraySet
+from ..contract.shot import Light, Shot
+from .shape import pose_at
+
+
+@dataclass(frozen=True)
+class Lamp:
+    """One light at one frame: `record` for the kernel, and what shadows need of it."""
+
+    light: Light
+    pose: Array
+    record: Array
+
+    @property
+    def position(self) -> Array:
+        return self.pose[:3, 3]
+
+    @property
+    def axis(self) -> Array:
+        return -self.pose[:3, 2]
+
+
+def lamps_at(shot: Shot, arrays: ArraySet, frame: int) -> tuple[Lamp, ...]:
+    """Return the shot's lamps as they shine at a frame; dark ones are left out."""
+    lamps = []
+    for light in shot.lights:
+        if light.power > 0 and max(light.color) > 0:
+            pose = pose_at(shot, arrays, light.poses, frame)
+            lamps.append(Lamp(light, pose, _record(light, pose)))
+    return tuple(lamps)
+
+
+def _record(light: Light, pose: Array) -> Array:
+    share = {"sun": 1.0, "point": 1 / (4 * np.pi), "spot": 1 / (4 * np.pi), "area": 1 / np.pi}
+    record = np.zeros(splat_shade.LAMP_COLUMNS, np.float32)
+    record[splat_shade.POSITION :][:3] = pose[:3, 3]
+    record[splat_shade.AXIS :][:3] = -pose[:3, 2]
+    record[splat_shade.RADIANT :][:3] = np.multiply(light.color, light.power * share[light.kind])
+    record[splat_shade.RIGHT :][:3] = pose[:3, 0]
+    record[splat_shade.UP :][:3] = pose[:3, 1]
+    record[splat_shade.SUN] = light.kind == "sun"
+    record[splat_shade.FLAT] = light.kind == "area"
+    record[splat_shade.SIZE] = light.size
+    record[splat_shade.CONE], record[splat_shade.CONE_BLEND] = -1.0, 1.0
+    if light.kind == "spot":
+        cone = math.cos(light.spot_angle / 2)
+        record[splat_shade.CONE] = cone
+        record[splat_shade.CONE_BLEND] = max(1e-3, (1 - cone) * light.spot_blend)
+    return record

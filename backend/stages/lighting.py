@@ -1,0 +1,166 @@
+"""Light on splats: from lamps and surroundings to the colour of each splat; used by render."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...kernels.splat_project import SplatPose
+from ...kernels.splat_shade import Reflectance, ShadowMap, add_lamp
+from ..contract.arrays import Array
+from ..contract.shot import Shot, Water
+from .lamps import Lamp
+from .nearness import Nearness
+
+if TYPE_CHECKING:
+    from .prepare import SplatLooks
+
+TURNED_AWAY = -0.15
+"A normal that turns away from the camera by more than this cosine belongs to a thin sheet's back."
+DIELECTRIC = 0.08
+"Reflectance at normal incidence of a fully specular dielectric, as in Blender's Principled BSDF."
+LIGHT_FROM_BELOW = 0.5
+"Share of the surroundings' light that reaches a surface that looks straight down."
+SKIN_THICKNESSES, SKIN_SIZES = 2.0, 0.7
+"Parts of a splat's sigma along its normal, and of its size, that make its skin."
+WATER_SPECULAR, WATER_ROUGHNESS, WATER_WRAP, WATER_GLANCE = 0.02, 0.08, 0.6, 0.9
+
+
+@dataclass(frozen=True)
+class Surface:
+    """The splats of a whole shot as light meets them, one row each, f32; the same in every frame.
+
+    `albedo`, `diffuse`, `specular`, `emission` (n, 3), `roughness`, `wrap`, `opacity` (n,);
+    `lit` (n,) bool: the albedo holds the light already; `water` (n,) bool.
+    """
+
+    albedo: Array
+    diffuse: Array
+    specular: Array
+    emission: Array
+    roughness: Array
+    wrap: Array
+    opacity: Array
+    lit: Array
+    water: Array
+
+
+def surface_of(shot: Shot, looks: "SplatLooks") -> Surface:
+    """Turn looks as artists give them into reflectances."""
+    is_water = np.array([isinstance(body.material, Water) for body in shot.bodies], bool)
+    water = is_water[looks.body]
+    albedo = np.asarray(looks.albedo, np.float32)
+    metallic = looks.metallic[:, None]
+    specular = (1 - metallic) * DIELECTRIC * looks.specular[:, None] + metallic * albedo
+    diffuse = albedo * (1 - metallic)
+    return Surface(
+        albedo=albedo,
+        diffuse=np.ascontiguousarray(diffuse, np.float32),
+        specular=np.where(water[:, None], WATER_SPECULAR, specular).astype(np.float32),
+        emission=np.asarray(looks.emission, np.float32),
+        roughness=np.where(
+            water, np.minimum(looks.roughness, WATER_ROUGHNESS), looks.roughness
+        ).astype(np.float32),
+        wrap=np.where(water, WATER_WRAP, 0).astype(np.float32),
+        opacity=np.asarray(looks.opacity, np.float32),
+        lit=np.asarray(looks.lit, bool),
+        water=water,
+    )
+
+
+@dataclass(frozen=True)
+class Shaded:
+    """What the rasteriser shows: radiance `color` (n, 3), `opacity` (n,), `normal` (n, 3)."""
+
+    color: Array
+    opacity: Array
+    normal: Array
+
+
+def face_camera(normal: Array, to_eye: Array) -> Array:
+    """Turn the normals (n, 3) of a thin sheet's back to the camera; `to_eye` (n, 3) unit."""
+    away = np.einsum("ij,ij->i", normal, to_eye) < TURNED_AWAY
+    return np.where(away[:, None], -normal, normal).astype(np.float32)
+
+
+def surroundings_at(direction: Array, ambient: Array) -> Array:
+    """Return the radiance (n, 3) that a surface facing `direction` (n, 3) gathers all around."""
+    height = 0.5 + 0.5 * direction[:, 2:]
+    gathered: Array = ambient * (LIGHT_FROM_BELOW + (1 - LIGHT_FROM_BELOW) * height)
+    return gathered
+
+
+def skin_of(pose: SplatPose, normal: Array) -> Array:
+    """Return how deep (n,) [m] each splat's surface may waver: by its own thickness and size."""
+    along = np.linalg.norm(np.einsum("ijk,ij->ik", pose.axes, normal), axis=1)
+    size = np.sqrt(np.einsum("ijk,ijk->i", pose.axes, pose.axes))
+    skin: Array = SKIN_THICKNESSES * along + SKIN_SIZES * size
+    return skin.astype(np.float32)
+
+
+def shade(
+    surface: Surface,
+    pose: SplatPose,
+    normal: Array,
+    *,
+    eye: Array,
+    ambient: Array,
+    lamps: Sequence[tuple[Lamp, ShadowMap | None]],
+    nearness: Nearness | None = None,
+) -> Shaded:
+    """Return the colour of splats in this pose, seen from `eye` (3,) [m].
+
+    `normal` (n, 3) world, unit or zero; `ambient` (3,) radiance from everywhere, which without
+    `nearness` reaches all splats alike.
+    """
+    mean = np.ascontiguousarray(pose.mean, np.float32)
+    to_eye = (eye - mean).astype(np.float32)
+    to_eye /= np.maximum(np.linalg.norm(to_eye, axis=1, keepdims=True), 1e-9)
+    normal = face_camera(np.asarray(normal, np.float32), to_eye)
+    radiance = surface.emission.copy()
+    reflectance = Reflectance(
+        surface.diffuse, surface.specular, surface.roughness, skin_of(pose, normal),
+        surface.wrap,
+    )  # fmt: skip
+    for lamp, shadow in lamps:
+        add_lamp(
+            radiance, lamp.record, mean=mean, normal=normal, eye=np.asarray(eye, np.float32),
+            reflectance=reflectance, shadow=shadow,
+        )  # fmt: skip
+    if nearness is None:
+        radiance += surroundings(surface, normal, to_eye, ambient)
+    else:
+        lent = nearness.lent(np.where(surface.lit[:, None], surface.albedo, radiance))
+        around = surroundings(surface, normal, to_eye, ambient)
+        radiance += around * nearness.openness[:, None] + surface.diffuse * lent
+    color = np.where(surface.lit[:, None], surface.albedo, radiance)
+    return Shaded(color, _opacity(surface, normal, to_eye), normal)
+
+
+def surroundings(surface: Surface, normal: Array, to_eye: Array, ambient: Array) -> Array:
+    """Return the radiance (n, 3) that splats reflect of the light from everywhere.
+
+    The glossy part is the analytic fit of Karis, Physically Based Shading on Mobile, 2014.
+    """
+    facing = np.clip(np.einsum("ij,ij->i", normal, to_eye), 0, 1)
+    diffuse = surface.diffuse * surroundings_at(normal, ambient)
+    mirrored = 2 * facing[:, None] * normal - to_eye
+    rough = surface.roughness
+    x, y = 1 - rough, 0.0425 - 0.0275 * rough
+    tilt = np.minimum(x * x, np.exp2(-9.28 * facing)) * x + y
+    scale = -1.04 * tilt + 1.04 - 0.572 * rough
+    shift = 1.04 * tilt - 0.04 + 0.022 * rough
+    glossy = surface.specular * scale[:, None] + shift[:, None] * (surface.specular > 0)
+    radiance: Array = diffuse + glossy * surroundings_at(mirrored, ambient)
+    return radiance.astype(np.float32)
+
+
+def _opacity(surface: Surface, normal: Array, to_eye: Array) -> Array:
+    """Let one see into water, less so at a glancing look."""
+    if not surface.water.any():
+        return surface.opacity
+    facing = np.abs(np.einsum("ij,ij->i", normal, to_eye))
+    glance = (1 - np.clip(facing, 0, 1)) ** 3
+    veil = surface.opacity + np.maximum(WATER_GLANCE - surface.opacity, 0) * glance
+    return np.where(surface.water, veil, surface.opacity).astype(np.float32)
