@@ -6,6 +6,8 @@ nothing twice: one that changes something gets the answer that it got before, al
 of the server; the others only look. A control connection says `Hello` first.
 """
 
+import secrets
+import time
 from typing import Annotated, Literal
 
 import msgspec
@@ -15,6 +17,7 @@ from .shot import FrameNumber, Name, Shot
 
 PROTOCOL = (1, 0)
 CHUNK_BYTES = 4 << 20
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9A-Za-z-]{8,64}$(?!\n)")]
 "Python's `$` also matches before a last newline; the look-ahead refuses that one."
@@ -236,10 +239,14 @@ class TakeDetails(Answer, frozen=True, tag="take"):
 
 
 class Chunk(Answer, frozen=True, tag="chunk"):
-    """The bytes at `offset` follow as one raw frame; `size` is the whole file's."""
+    """The bytes at `offset` follow as one raw frame; `size` is the whole file's.
+
+    `version` changes when the file is replaced: chunks of two versions are not one file.
+    """
 
     offset: Count
     size: Count
+    version: str = ""
 
 
 class Refused(Answer, frozen=True, tag="refused"):
@@ -323,3 +330,9 @@ class Event(msgspec.Struct, frozen=True, tag="event"):
 
 
 FromServer = Reply | Event
+
+
+def new_id() -> str:
+    """Return a new ULID of 26 characters; its time is for people, no decision hangs on it."""
+    value = (time.time_ns() // 1_000_000 & (1 << 48) - 1) << 80 | secrets.randbits(80)
+    return "".join(CROCKFORD[value >> shift & 31] for shift in range(125, -5, -5))

@@ -1,0 +1,49 @@
+"""What an exception means to the person whose job it ended."""
+
+import errno
+import shutil
+from pathlib import Path
+
+from ..contract.errors import (
+    CancelledError,
+    DiskFullError,
+    ImpetusError,
+    InternalError,
+    MemoryShortError,
+)
+
+DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"EFBIG: a file system, or a limit, that holds no larger file."
+DISK_RESERVE = 1 << 20
+"With less than this free, what failed failed for want of room: libraries tell it variously."
+
+
+def explain(raised: BaseException, folder: Path) -> ImpetusError:
+    """Return what ended a job that wrote to `folder` as an error with a code and a remedy."""
+    if isinstance(raised, KeyboardInterrupt):
+        return CancelledError("The job was interrupted.", "Start it again; it goes on.")
+    if isinstance(raised, ImpetusError):
+        return raised
+    if isinstance(raised, MemoryError):
+        return MemoryShortError(
+            f"The memory was not enough: {raised or 'no more could be had'}.",
+            "Lower the resolution or the splat budget, or close other programs.",
+        )
+    if _is_disk_full(raised, folder):
+        return DiskFullError(
+            f"The disk of {folder} is full.",
+            "Free some space, then resume: finished frames are kept.",
+        )
+    return InternalError(
+        f"Impetus failed: {type(raised).__name__}: {raised}.",
+        "The log tells more; please report it with the shot.",
+    )
+
+
+def _is_disk_full(raised: BaseException, folder: Path) -> bool:
+    if isinstance(raised, OSError) and raised.errno in DISK_ERRORS:
+        return True
+    try:
+        return shutil.disk_usage(folder).free < DISK_RESERVE
+    except OSError:
+        return False
