@@ -60,10 +60,6 @@ LIGHTING = (
 ACTIVE_STATES = frozenset({"exporting", "baking", "uploading", "queued", "running", "paused"})
 
 
-def _is_volume_object(_settings: bpy.types.PropertyGroup, candidate: bpy.types.Object) -> bool:
-    return candidate.type in {"MESH", "EMPTY"}
-
-
 class ImpetusPhysics(bpy.types.PropertyGroup):
     """Physics of one object."""
 
@@ -271,7 +267,6 @@ class ImpetusScene(bpy.types.PropertyGroup):
     domain: PointerProperty(
         name="Domain",
         type=bpy.types.Object,
-        poll=_is_volume_object,
         description="Object whose bounding box holds the simulation; without one, the dynamic "
         "objects' surroundings",
     )
