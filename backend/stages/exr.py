@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import OpenEXR  # type: ignore[import-not-found]
+import OpenEXR
 
 from ..contract.arrays import Array
 from .rendered import RenderedFrame

@@ -12,6 +12,7 @@ from ..contract.errors import ShotError
 from ..contract.messages import FrameFile, Stage
 from ..contract.shot import FrameRange, Shot
 from ..contract.shot_check import shot_hash
+from ..contract.take_files import frame_path
 from .landing import clear_temporary, land_bytes
 
 RECORD = "take.json"
@@ -67,8 +68,7 @@ class Take:
 
     def path(self, file: FrameFile, frame: int) -> Path:
         """Return where a frame's file is or will be, numbered as Blender numbers it."""
-        suffix = {"beauty": "png", "passes": "exr"}[file]
-        return self.folder / file / f"{frame:04d}.{suffix}"
+        return frame_path(self.folder, file, frame)
 
     def is_whole(self, frame: int) -> bool:
         """Say whether both files are there; each landed whole or not at all."""
@@ -76,8 +76,9 @@ class Take:
         return all(self.path(file, frame).is_file() for file in files)
 
     @property
-    def missing(self) -> list[int]:
-        return [frame for frame in self._shot.frames.numbers if not self.is_whole(frame)]
+    def numbers(self) -> range:
+        """The frames that the take will have."""
+        return self._shot.frames.numbers
 
     def record(self, *, now: bool = True) -> None:
         """Rewrite take.json; unless `now`, only where the last time is a while ago."""

@@ -1,0 +1,214 @@
+"""Posed splats to finished passes: lighting, shadows, background, and where the motion holds."""
+
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from ...kernels.splat_project import SplatPose, View
+from ...kernels.splat_raster import Passes, render_splats
+from ...kernels.warp import motion_validity
+from ..contract.arrays import Array, ArraySet
+from ..contract.shot import Shot
+from .backdrop import backdrop_of
+from .lamps import lamps_at
+from .lighting import Surface, shade, surface_of
+from .nearness import Nearness
+from .prepare import Prepared
+from .rendered import RenderedFrame
+from .shadows import Arena, arena_of, cast_shadow
+from .splats import PosedSplats
+
+if TYPE_CHECKING:
+    from .pipeline import Listener
+
+T = TypeVar("T")
+
+SOLID = 0.5
+"A pixel of less alpha shows the background: it has no depth, and moves with what is far away."
+MOTION_STEP = np.float32(1 / 1024)
+"Pixels: motion is kept in whole steps of this, and depth with 16 bits after the first, ..."
+DEPTH_BITS = np.int32(~0x7F)
+"... which no one can see, and makes the files smaller by a third."
+
+
+@dataclass(frozen=True)
+class Scene:
+    """What every frame of a shot is rendered with."""
+
+    shot: Shot
+    arrays: ArraySet
+    surface: Surface
+    body: Array
+    arena: Arena
+    backdrop: Array
+
+    def view(self, frame: int) -> View:
+        """Return the camera of a frame."""
+        shot, row = self.shot, frame - self.shot.frames.first
+        return View(
+            camera_to_world=self.arrays.of(shot.camera.camera_to_world)[row],
+            intrinsics=self.arrays.of(shot.camera.intrinsics)[row],
+            width=shot.film.width,
+            height=shot.film.height,
+            near=shot.camera.clip_start,
+            far=shot.camera.clip_end,
+        )
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A frame before its neighbours are known; `passes` None where only its depth is needed."""
+
+    depth: Array
+    passes: Passes | None = None
+
+
+def scene_of(shot: Shot, arrays: ArraySet, prepared: Prepared) -> Scene:
+    """Gather what every frame needs."""
+    domain = prepared.domain
+    low = domain.origin if domain else np.zeros(3)
+    size = (np.array(domain.shape) - 1) * domain.spacing if domain else np.zeros(3)
+    return Scene(
+        shot,
+        arrays,
+        surface_of(shot, prepared.looks),
+        prepared.looks.body,
+        arena_of(shot, arrays, np.asarray(low), low + size),
+        backdrop_of(shot, arrays),
+    )
+
+
+def render(
+    scene: Scene,
+    posed: Iterator[tuple[int, PosedSplats]],
+    *,
+    wanted: Collection[int],
+    known_depth: Callable[[int], Array],
+    listener: "Listener",
+) -> Iterator[RenderedFrame]:
+    """Yield the wanted frames in order.
+
+    `posed` yields, in order, at least every wanted frame and its neighbours; `known_depth` gives
+    the depth that an earlier run delivered for a neighbour that is not wanted.
+    """
+    drawn = _draw_all(scene, posed, wanted, known_depth, listener)
+    for before, (frame, here), after in _between(drawn):
+        if here.passes is not None:
+            yield _finish(scene, frame, here.passes, before, after)
+
+
+def frames_to_pose(shot: Shot, wanted: Collection[int]) -> set[int]:
+    """Return the wanted frames and their neighbours within the shot."""
+    around = {frame + step for frame in wanted for step in (-1, 0, 1)}
+    return around & set(shot.frames.numbers)
+
+
+def _between(
+    items: Iterator[tuple[int, T]],
+) -> Iterator[tuple[T | None, tuple[int, T], T | None]]:
+    """Yield each item with those of the frames before and after, None where there is none."""
+    before: T | None = None
+    here: tuple[int, T] | None = None
+    for after in items:
+        follows = here is not None and after[0] == here[0] + 1
+        if here is not None:
+            yield before, here, after[1] if follows else None
+        before = here[1] if here is not None and follows else None
+        here = after
+    if here is not None:
+        yield before, here, None
+
+
+def _draw_all(
+    scene: Scene,
+    posed: Iterator[tuple[int, PosedSplats]],
+    wanted: Collection[int],
+    known_depth: Callable[[int], Array],
+    listener: "Listener",
+) -> Iterator[tuple[int, Drawn]]:
+    for before, (frame, here), after in _between(posed):
+        if frame in wanted:
+            listener.check()
+            others = [
+                (other.pose, scene.view(frame + step)) if other is not None else None
+                for other, step in ((before, -1), (after, 1))
+            ]
+            passes = _draw(scene, frame, here, others[0], others[1])
+            yield frame, Drawn(_solid_depth(passes), passes)
+        elif frame - 1 in wanted or frame + 1 in wanted:
+            yield frame, Drawn(known_depth(frame))
+
+
+def _draw(
+    scene: Scene,
+    frame: int,
+    posed: PosedSplats,
+    before: tuple[SplatPose, View] | None,
+    after: tuple[SplatPose, View] | None,
+) -> Passes:
+    """Light and rasterise one frame."""
+    shot, view = scene.shot, scene.view(frame)
+    lamps = [
+        (lamp, cast_shadow(lamp, scene.arena, posed.pose, scene.surface.opacity))
+        if shot.render.shadows else (lamp, None)
+        for lamp in lamps_at(shot, scene.arrays, frame)
+    ]  # fmt: skip
+    shaded = shade(
+        scene.surface,
+        posed.pose,
+        posed.normal,
+        eye=view.camera_to_world[:3, 3],
+        ambient=np.array(shot.world.ambient, np.float32),
+        lamps=lamps,
+        nearness=Nearness(scene.arena, posed.pose, posed.normal, scene.surface.opacity),
+    )
+    return render_splats(
+        posed.pose,
+        view,
+        color=shaded.color,
+        opacity=shaded.opacity,
+        normal=shaded.normal,
+        index=scene.body,
+        before=before,
+        after=after,
+    )
+
+
+def _finish(
+    scene: Scene, frame: int, passes: Passes, before: Drawn | None, after: Drawn | None
+) -> RenderedFrame:
+    """Put the backdrop behind a frame, and tell where its motion holds."""
+    empty = passes.alpha < SOLID
+    alpha = passes.alpha[..., None]
+    beauty = np.concatenate([passes.color, alpha], axis=-1) + (1 - alpha) * scene.backdrop
+    nowhere = np.zeros(empty.shape, bool)
+    valid_forward, valid_backward = (
+        motion_validity(motion, depth, other.depth) if other is not None else nowhere
+        for motion, depth, other in (
+            (passes.forward, passes.depth_after, after),
+            (passes.backward, passes.depth_before, before),
+        )
+    )
+    return RenderedFrame(
+        frame=frame,
+        beauty=beauty.astype(np.float32),
+        depth=_solid_depth(passes),
+        normal=np.where(empty[..., None], 0, passes.normal),
+        index=np.where(empty, -1, passes.index),
+        forward=_stepped(passes.forward),
+        backward=_stepped(passes.backward),
+        valid_forward=valid_forward,
+        valid_backward=valid_backward,
+    )
+
+
+def _solid_depth(passes: Passes) -> Array:
+    """Return depth as it is delivered: a later run reads it back, and must find the same bits."""
+    depth = np.where(passes.alpha < SOLID, np.float32(np.inf), passes.depth)
+    return (depth.astype(np.float32).view(np.int32) & DEPTH_BITS).view(np.float32)
+
+
+def _stepped(motion: Array) -> Array:
+    return np.round(motion / MOTION_STEP) * MOTION_STEP
