@@ -1,0 +1,254 @@
+# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
+"""The grid's layout, the arrays of particles, and their order by cell; owned by the solver.
+
+A position is kept as the base node of its 3x3x3 stencil and the offset from the stencil's middle
+node, in cells, in [-1/2, 1/2): float32 then resolves slow motion equally well everywhere.
+Blocks are columns of BLOCK x BLOCK cells along z. Particles are sorted by block, then by cell.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import taichi as ti
+from numpy.typing import NDArray
+
+vec3 = ti.math.vec3
+mat3 = ti.math.mat3
+ivec3 = ti.math.ivec3
+vec6 = ti.types.vector(6, ti.f32)
+Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
+Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
+Mat3s = ti.types.ndarray(dtype=ti.math.mat3, ndim=1)
+Vec6s = ti.types.ndarray(dtype=ti.types.vector(6, ti.f32), ndim=1)
+Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
+Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
+
+BLOCK = 4
+PAD = 3
+"""Nodes outside of the domain on every side: a stencil and a cell of drift."""
+FROZEN = -1
+"""The law of a particle that has left the domain."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the nodes of a padded grid lie in memory and in the world."""
+
+    origin: tuple[float, float, float]
+    "World position [m] of the domain's corner, which is node (PAD, PAD, PAD)."
+    spacing: float
+    cells: tuple[int, int, int]
+    "Cells of the domain."
+
+    @property
+    def nodes(self) -> tuple[int, int, int]:
+        """Nodes along each axis, padding included; whole blocks along x and y."""
+        nx, ny, nz = (count + 1 + 2 * PAD for count in self.cells)
+        return -(-nx // BLOCK) * BLOCK, -(-ny // BLOCK) * BLOCK, nz
+
+    @property
+    def blocks(self) -> tuple[int, int]:
+        return self.nodes[0] // BLOCK, self.nodes[1] // BLOCK
+
+    @property
+    def node_count(self) -> int:
+        nx, ny, nz = self.nodes
+        return nx * ny * nz
+
+    def split(self, position: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Turn world positions (n, 3) into base nodes (n, 3) and offsets (n, 3)."""
+        at = (position.astype(np.float64) - self.origin) / self.spacing
+        middle = np.floor(at + 0.5)
+        base = (middle.astype(np.int64) + PAD - 1).clip(0, np.array(self.nodes) - 3)
+        return base.astype(np.int32), (at - middle).astype(np.float32)
+
+    def join(self, cell: NDArray[np.int32], offset: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Turn base nodes and offsets back into world positions (n, 3)."""
+        return np.asarray(self.origin) + (cell + (1 - PAD) + offset.astype(float)) * self.spacing
+
+
+@dataclass
+class Points:
+    """What rides the grid: arrays in sorted order. `index` tells each row's original place.
+
+    Taichi has no empty arrays: a set of none has one row, frozen.
+    """
+
+    count: int
+    cell: Any  # [n, 3] i32, base node
+    offset: Any  # [n, 3] cells
+    index: Any  # [n] i32
+
+    @property
+    def names(self) -> list[str]:
+        return [field.name for field in fields(self) if field.name != "count"]
+
+    @property
+    def arrays(self) -> list[Any]:
+        return [getattr(self, name) for name in self.names]
+
+    def save(self) -> dict[str, NDArray[Any]]:
+        return {name: getattr(self, name).to_numpy()[: self.count] for name in self.names}
+
+    def load(self, values: dict[str, NDArray[Any]]) -> None:
+        for name in self.names:
+            value = values[name]
+            if self.count == 0:
+                value = np.full((1, *value.shape[1:]), FROZEN if name == "law" else 0, value.dtype)
+            getattr(self, name).from_numpy(np.ascontiguousarray(value))
+
+
+@dataclass
+class ParticleArrays(Points):
+    """All that a particle carries."""
+
+    velocity: Any  # [n, 3] m/s
+    gradient: Any  # [n, 3, 3] 1/s, the affine C of APIC
+    deformation: Any  # [n, 3, 3] F; what it holds depends on the law (mpm_materials)
+    stress: Any  # [n, 6] Pa, Kirchhoff
+    mass: Any  # [n] kg
+    volume: Any  # [n] m^3 at rest
+    gained: Any  # [n] volumetric strain that tension left in sand
+    law: Any  # [n] i32, FROZEN once outside of the domain
+    body: Any  # [n] i32
+
+
+@dataclass
+class TracerArrays(Points):
+    """All that a tracer carries."""
+
+    deformation: Any  # [m, 3, 3] total F
+    body: Any  # [m] i32
+
+
+def empty_particles(count: int) -> ParticleArrays:
+    """Allocate arrays for particles, all zero."""
+    rows = max(count, 1)
+    return ParticleArrays(
+        count=count,
+        cell=ti.Vector.ndarray(3, ti.i32, rows),
+        offset=ti.Vector.ndarray(3, ti.f32, rows),
+        index=ti.ndarray(ti.i32, rows),
+        velocity=ti.Vector.ndarray(3, ti.f32, rows),
+        gradient=ti.Matrix.ndarray(3, 3, ti.f32, rows),
+        deformation=ti.Matrix.ndarray(3, 3, ti.f32, rows),
+        stress=ti.Vector.ndarray(6, ti.f32, rows),
+        mass=ti.ndarray(ti.f32, rows),
+        volume=ti.ndarray(ti.f32, rows),
+        gained=ti.ndarray(ti.f32, rows),
+        law=ti.ndarray(ti.i32, rows),
+        body=ti.ndarray(ti.i32, rows),
+    )
+
+
+def empty_tracers(count: int) -> TracerArrays:
+    """Allocate arrays for tracers, all zero."""
+    rows = max(count, 1)
+    return TracerArrays(
+        count=count,
+        cell=ti.Vector.ndarray(3, ti.i32, rows),
+        offset=ti.Vector.ndarray(3, ti.f32, rows),
+        index=ti.ndarray(ti.i32, rows),
+        deformation=ti.Matrix.ndarray(3, 3, ti.f32, rows),
+        body=ti.ndarray(ti.i32, rows),
+    )
+
+
+class Sorter:
+    """Sort points by block and cell, stably, so that the order is the same on every run."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        nx, ny, nz = layout.nodes
+        self._first = np.zeros(nx * ny * nz + 1, np.int32)
+        self._block_nodes = BLOCK * BLOCK * nz
+
+    def order(self, cell: Any, law: Any | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        """Return the rows in sorted order (n,) and where each block starts (blocks + 1,).
+
+        Rows whose law is FROZEN go last and belong to no block.
+        """
+        count = cell.shape[0]
+        key, rows = np.empty(count, np.int32), np.empty(count, np.int32)
+        _, ny, nz = self._layout.nodes
+        if law is None:
+            _block_keys(cell, ny, nz, key)
+        else:
+            _block_keys_unless_frozen(cell, law, ny, nz, len(self._first) - 1, key)
+        self._first[:] = 0
+        _count(key, self._first)
+        starts = np.cumsum(self._first, dtype=np.int32)
+        blocks = self._layout.blocks[0] * self._layout.blocks[1]
+        ends = np.arange(1, blocks + 1) * self._block_nodes - 1
+        block_start = np.concatenate([[0], starts[ends]]).astype(np.int32)
+        starts -= self._first
+        _place(key, starts, rows)
+        return rows, block_start
+
+
+@ti.func
+def block_key(c: ivec3, ny: ti.i32, nz: ti.i32) -> ti.i32:
+    """Index of a cell in block-major order."""
+    block = (c[0] // BLOCK) * (ny // BLOCK) + c[1] // BLOCK
+    return ((block * BLOCK + c[0] % BLOCK) * BLOCK + c[1] % BLOCK) * nz + c[2]
+
+
+@ti.kernel
+def _block_keys(cell: Cells, ny: ti.i32, nz: ti.i32, key: Ints):
+    for p in cell:
+        key[p] = block_key(cell[p], ny, nz)
+
+
+@ti.kernel
+def _block_keys_unless_frozen(
+    cell: Cells, law: Ints, ny: ti.i32, nz: ti.i32, last: ti.i32, key: Ints
+):
+    for p in cell:
+        key[p] = last
+        if law[p] >= 0:
+            key[p] = block_key(cell[p], ny, nz)
+
+
+@ti.kernel
+def _count(key: Ints, counts: Ints):
+    ti.loop_config(serialize=True)
+    for p in range(key.shape[0]):
+        counts[key[p]] = counts[key[p]] + 1
+
+
+@ti.kernel
+def _place(key: Ints, starts: Ints, rows: Ints):
+    ti.loop_config(serialize=True)
+    for p in range(key.shape[0]):
+        at = starts[key[p]]
+        rows[at] = p
+        starts[key[p]] = at + 1
+
+
+@ti.kernel
+def take_particles(
+    rows: Ints, cell: Cells, offset: Vec3s, index: Ints, velocity: Vec3s, gradient: Mat3s,
+    deformation: Mat3s, stress: Vec6s, mass: Floats, volume: Floats, gained: Floats, law: Ints,
+    body: Ints, to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_velocity: Vec3s,
+    to_gradient: Mat3s, to_deformation: Mat3s, to_stress: Vec6s, to_mass: Floats,
+    to_volume: Floats, to_gained: Floats, to_law: Ints, to_body: Ints,
+):  # fmt: skip
+    for p in rows:
+        r = rows[p]
+        to_cell[p], to_offset[p], to_index[p] = cell[r], offset[r], index[r]
+        to_velocity[p], to_gradient[p] = velocity[r], gradient[r]
+        to_deformation[p], to_stress[p] = deformation[r], stress[r]
+        to_mass[p], to_volume[p], to_gained[p] = mass[r], volume[r], gained[r]
+        to_law[p], to_body[p] = law[r], body[r]
+
+
+@ti.kernel
+def take_tracers(
+    rows: Ints, cell: Cells, offset: Vec3s, index: Ints, deformation: Mat3s, body: Ints,
+    to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_deformation: Mat3s, to_body: Ints,
+):  # fmt: skip
+    for p in rows:
+        r = rows[p]
+        to_cell[p], to_offset[p], to_index[p] = cell[r], offset[r], index[r]
+        to_deformation[p], to_body[p] = deformation[r], body[r]

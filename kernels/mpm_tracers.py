@@ -1,0 +1,116 @@
+# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
+"""Tracers: massless points that ride the grid with a deformation of their own.
+
+They do not move in every substep but once after several, by the grid's mean motion over these:
+the mass-weighted mean velocity of every node. Inside the interval the velocity is taken as
+v + L (x - x0) about the start, and the N explicit steps x += dt v, F = (I + dt L) F that the
+particles took are composed in closed form, (I + dt L)^N, to third order. So a tracer keeps beside
+the particles that it started with, in steady motion up to terms of (N dt L)^4.
+"""
+
+import taichi as ti
+
+from .mpm_state import PAD
+from .mpm_transfer import weights
+
+vec3 = ti.math.vec3
+vec4 = ti.math.vec4
+mat3 = ti.math.mat3
+ivec3 = ti.math.ivec3
+Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
+Vec4s = ti.types.ndarray(dtype=ti.math.vec4, ndim=1)
+Mat3s = ti.types.ndarray(dtype=ti.math.mat3, ndim=1)
+Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
+
+FULL = 0.999
+"""Share of a stencil's weight on moving nodes from which on its moments are those of a full one."""
+
+
+@ti.func
+def affine_velocity(base: ti.i32, f: vec3, sx: ti.i32, sy: ti.i32, motion: ti.template()):
+    """Fit v + L d [m/s, 1/cell] to the nodes that moved, by weighted least squares.
+
+    Near a surface some nodes of the stencil carry nothing; the fit still reproduces every affine
+    field. Returns (v, L, whether any node moved).
+    """
+    w = weights(f)
+    total, mean = 0.0, vec3(0.0)
+    first, second = vec3(0.0), mat3(0.0)
+    moment = mat3(0.0)
+    for i, j in ti.static(ti.ndrange(3, 3)):
+        for k in ti.static(range(3)):
+            g = motion[base + i * sx + j * sy + k]
+            if g[3] > 0.0:
+                wt = w[i][0] * w[j][1] * w[k][2]
+                d = vec3(i - 1, j - 1, k - 1) - f
+                v = vec3(g[0], g[1], g[2]) / g[3]
+                total += wt
+                mean += wt * v
+                first += wt * d
+                second += wt * d.outer_product(d)
+                moment += wt * v.outer_product(d)
+    gradient = 4.0 * moment
+    if total > 0.0 and total < FULL:
+        mean /= total
+        first /= total
+        # A little of the full stencil's moment keeps flat sets of nodes solvable.
+        spread = second / total - first.outer_product(first)
+        for a in ti.static(range(3)):
+            spread[a, a] += 1e-3
+        gradient = (moment / total - mean.outer_product(first)) @ spread.inverse()
+        mean -= gradient @ first
+    return mean, gradient, total > 0.0
+
+
+@ti.kernel
+def ride(
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    one: ti.f32,  # s, the interval: sum of dt
+    two: ti.f32,  # s^2, its (1 - 1/N) / 2 square
+    three: ti.f32,  # s^3
+    size: ivec3,
+    motion: Vec4s,  # [nodes] kg m and kg s
+    cell: Cells,
+    offset: Vec3s,
+    deformation: Mat3s,
+):
+    for p in cell:
+        base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+        v, gradient, moved = affine_velocity(base, offset[p], sx, sy, motion)
+        if moved:
+            l = gradient / h
+            lv, lf = l @ v, l @ deformation[p]
+            x = one * v + two * lv + three * (l @ lv)
+            llf = l @ lf
+            deformation[p] += one * lf + two * llf + three * (l @ llf)
+            at = offset[p] + x / h
+            step = ti.floor(at + 0.5)
+            offset[p] = at - step
+            cell[p] = ti.math.clamp(cell[p] + int(step), PAD - 2, size + PAD)
+
+
+@ti.kernel
+def mass_normals(
+    sx: ti.i32,
+    sy: ti.i32,
+    mass: Vec4s,  # [nodes], mass last
+    cell: Cells,
+    offset: Vec3s,
+    normal: Vec3s,  # [m, 3] unit, down the gradient of mass; 0 where none
+):
+    for p in cell:
+        base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+        f = offset[p]
+        w = weights(f)
+        slope = (f - 0.5, -2.0 * f, f + 0.5)
+        n = vec3(0.0)
+        for i, j in ti.static(ti.ndrange(3, 3)):
+            for k in ti.static(range(3)):
+                m = mass[base + i * sx + j * sy + k][3]
+                n[0] -= m * slope[i][0] * w[j][1] * w[k][2]
+                n[1] -= m * w[i][0] * slope[j][1] * w[k][2]
+                n[2] -= m * w[i][0] * w[j][1] * slope[k][2]
+        length = n.norm()
+        normal[p] = n / length if length > 1e-20 else vec3(0.0)

@@ -1,0 +1,382 @@
+# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
+"""Particles to grid, grid to particles; called by mpm_solver, once each in a substep.
+
+MLS-MPM (Hu et al. 2018) with quadratic B-splines and APIC (Jiang et al. 2015).
+x position, v velocity, C affine velocity [1/s], F deformation, tau Kirchhoff stress,
+m mass, V rest volume, w weights, h = grid spacing; a grid node holds (m v, m), later (v, m).
+
+On the CPU the scatter runs over blocks of BLOCK x BLOCK columns in four colours, so that two blocks
+at work at once never write the same node even where particles have drifted by up to a cell since
+the sort: plain stores, no atomics, the same sum in the same order on any number of threads.
+Taichi runs a CPU loop in chunks of CHUNK iterations; a task is one chunk of which only the
+first iteration works.
+"""
+
+import taichi as ti
+
+from .mpm_materials import (
+    BULK,
+    ELASTIC,
+    KIND,
+    LAMBDA,
+    MU,
+    SAND,
+    WATER,
+    WAVE2,
+    elastic_stress,
+    sand_stress,
+    unpacked,
+    water_stress,
+)
+from .mpm_state import FROZEN, PAD
+
+vec3 = ti.math.vec3
+ivec3 = ti.math.ivec3
+vec4 = ti.math.vec4
+mat3 = ti.math.mat3
+Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
+Vec4s = ti.types.ndarray(dtype=ti.math.vec4, ndim=1)
+Vec6s = ti.types.ndarray(dtype=ti.types.vector(6, ti.f32), ndim=1)
+Mat3s = ti.types.ndarray(dtype=ti.math.mat3, ndim=1)
+Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
+Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
+Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
+Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
+Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
+
+CHUNK = 512
+RUN = 2048
+"""Particles per task of the gather."""
+SPEED, WAVE, FAILED, REASON, LEFT = 0, 1, 2, 3, 4
+REPORT = 5
+NOT_FINITE, TOO_FAST, INVERTED = 1, 2, 3
+
+
+@ti.func
+def weights(f: vec3):
+    """Quadratic B-spline weights of the nodes at -1, 0, 1 cells from the middle node."""
+    return 0.5 * (0.5 - f) ** 2, 0.75 - f**2, 0.5 * (0.5 + f) ** 2
+
+
+@ti.func
+def scatter_point(
+    p: ti.i32,
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    dt: ti.f32,
+    atomic: ti.template(),
+    cell: ti.template(),
+    offset: ti.template(),
+    velocity: ti.template(),
+    gradient: ti.template(),
+    stress: ti.template(),
+    mass: ti.template(),
+    volume: ti.template(),
+    grid: ti.template(),
+):
+    """Add one particle's mass and momentum to its 27 nodes (Hu et al. 2018, equations 16, 29)."""
+    f, m, v = offset[p], mass[p], velocity[p]
+    a = (m * h) * gradient[p] - (4.0 * dt * volume[p] / h) * unpacked(stress[p])
+    w = weights(f)
+    ax = vec4(a[0, 0], a[1, 0], a[2, 0], 0.0)
+    ay = vec4(a[0, 1], a[1, 1], a[2, 1], 0.0)
+    az = vec4(a[0, 2], a[1, 2], a[2, 2], 0.0)
+    q = vec4(m * v[0], m * v[1], m * v[2], m) - ax * (1.0 + f[0]) - ay * (1.0 + f[1])
+    q -= az * (1.0 + f[2])
+    base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+    for i in ti.static(range(3)):
+        for j in ti.static(range(3)):
+            wij = w[i][0] * w[j][1]
+            line = base + i * sx + j * sy
+            qij = wij * (q + float(i) * ax + float(j) * ay)
+            step = wij * az
+            for k in ti.static(range(3)):
+                add = w[k][2] * (qij + float(k) * step)
+                if ti.static(atomic):
+                    grid[line + k] += add
+                else:
+                    grid[line + k] = grid[line + k] + add
+
+
+@ti.kernel
+def scatter_colored(
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    dt: ti.f32,
+    t0: ti.i32,
+    t1: ti.i32,
+    t2: ti.i32,
+    t3: ti.i32,
+    span: Spans,  # [tasks, 2] first and last + 1 particle, tasks sorted by colour
+    cell: Cells,
+    offset: Vec3s,
+    velocity: Vec3s,
+    gradient: Mat3s,
+    stress: Vec6s,
+    mass: Floats,
+    volume: Floats,
+    grid: Vec4s,  # [nodes] N s and kg, added to
+):
+    for color in ti.static(range(4)):
+        for q in range((0, t0, t1, t2)[color] * CHUNK, (t0, t1, t2, t3)[color] * CHUNK):
+            if q % CHUNK == 0:
+                for p in range(span[q // CHUNK, 0], span[q // CHUNK, 1]):
+                    scatter_point(
+                        p, sx, sy, h, dt, False, cell, offset, velocity, gradient, stress, mass,
+                        volume, grid,
+                    )  # fmt: skip
+
+
+@ti.kernel
+def scatter_atomic(
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    dt: ti.f32,
+    law: Ints,
+    cell: Cells,
+    offset: Vec3s,
+    velocity: Vec3s,
+    gradient: Mat3s,
+    stress: Vec6s,
+    mass: Floats,
+    volume: Floats,
+    grid: Vec4s,
+):
+    for p in cell:
+        if law[p] != FROZEN:
+            scatter_point(
+                p, sx, sy, h, dt, True, cell, offset, velocity, gradient, stress, mass, volume, grid
+            )
+
+
+@ti.func
+def gather_velocity(base: ti.i32, f: vec3, sx: ti.i32, sy: ti.i32, grid: ti.template()):
+    """Return v and the moments sum w v d^T (columns, cells), separably along z, y, x."""
+    w = weights(f)
+    v, cx, cy, cz = vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0)
+    for i in ti.static(range(3)):
+        vi, cyi, czi = vec4(0.0), vec4(0.0), vec4(0.0)
+        for j in ti.static(range(3)):
+            line = base + i * sx + j * sy
+            g0, g1, g2 = w[0][2] * grid[line], w[1][2] * grid[line + 1], w[2][2] * grid[line + 2]
+            s = g0 + g1 + g2
+            vi += w[j][1] * s
+            czi += w[j][1] * (g2 - g0)
+            if ti.static(j != 1):
+                cyi += (w[j][1] * float(j - 1)) * s
+        v += w[i][0] * vi
+        cy += w[i][0] * cyi
+        cz += w[i][0] * czi
+        if ti.static(i != 1):
+            cx += (w[i][0] * float(i - 1)) * vi
+    # Distances so far are from the middle node; the particle is f away from it.
+    cx -= f[0] * v
+    cy -= f[1] * v
+    cz -= f[2] * v
+    return v, cx, cy, cz
+
+
+@ti.func
+def update_law(
+    p: ti.i32,
+    dt: ti.f32,
+    c: mat3,
+    kinds: ti.template(),
+    table: ti.template(),
+    law: ti.template(),
+    deformation: ti.template(),
+    stress: ti.template(),
+    gained: ti.template(),
+):
+    """Advance F by C, map it back where the law yields, store tau; return (c^2, reason)."""
+    l = law[p]
+    kind = int(table[l, KIND])
+    wave2 = 0.0
+    reason = 0
+    if ti.static(kinds & WATER > 0) and kind == WATER:
+        j = deformation[p][0, 0] * (1.0 + dt * c.trace())
+        if j <= 0.0:
+            reason = INVERTED
+        j = ti.math.clamp(j, 1e-2, 1.0)
+        deformation[p][0, 0] = j
+        tau, rho_c2 = water_stress(j, c, l, table)
+        stress[p] = tau
+        wave2 = rho_c2 / table[l, BULK] * table[l, WAVE2]
+    if ti.static(kinds & SAND > 0) and kind == SAND:
+        f = deformation[p] + dt * (c @ deformation[p])
+        stretch, tau, left = sand_stress(f @ f.transpose(), gained[p], l, table)
+        deformation[p] = stretch
+        stress[p] = tau
+        gained[p] = left
+        wave2 = table[l, WAVE2]
+    if ti.static(kinds & ELASTIC > 0) and kind == ELASTIC:
+        f = deformation[p] + dt * (c @ deformation[p])
+        deformation[p] = f
+        tau, rho_c2 = elastic_stress(f, table[l, MU], table[l, LAMBDA])
+        stress[p] = tau
+        wave2 = rho_c2 / (table[l, LAMBDA] + 2.0 * table[l, MU]) * table[l, WAVE2]
+        if f.determinant() < -1.0:
+            reason = INVERTED
+    return wave2, reason
+
+
+@ti.func
+def move(
+    p: ti.i32,
+    shift: vec3,
+    open_walls: ti.i32,
+    floor: ti.f32,
+    size: ivec3,
+    cell: ti.template(),
+    offset: ti.template(),
+    velocity: ti.template(),
+) -> ti.i32:
+    """Move a particle by `shift` cells; return whether it has left the domain of `size` cells.
+
+    Closed walls and the ground (`floor`, cells) keep it inside, with no velocity into them.
+    """
+    at = offset[p] + shift
+    step = ti.floor(at + 0.5)
+    at -= step
+    now = cell[p] + int(step)
+    left = 0
+    for d in ti.static(range(3)):
+        x = float(now[d] + 1 - PAD) + at[d]
+        low = ti.max(floor, 0.0) if ti.static(d == 2) else 0.0
+        if x < low or x > float(size[d]):
+            if open_walls == 0 or (x < low and floor > 0.0):
+                x = ti.math.clamp(x, low, float(size[d]))
+                whole = ti.floor(x + 0.5)
+                now[d] = int(whole) + PAD - 1
+                at[d] = x - whole
+                velocity[p][d] = 0.0
+            else:
+                left = 1
+    cell[p] = now
+    offset[p] = at
+    return left
+
+
+@ti.func
+def gather_point(
+    p: ti.i32,
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    dt: ti.f32,
+    open_walls: ti.i32,
+    floor: ti.f32,
+    size: ivec3,
+    kinds: ti.template(),
+    table: ti.template(),
+    law: ti.template(),
+    cell: ti.template(),
+    offset: ti.template(),
+    velocity: ti.template(),
+    gradient: ti.template(),
+    deformation: ti.template(),
+    stress: ti.template(),
+    gained: ti.template(),
+    grid: ti.template(),
+):
+    """Take v and C from the grid, advance x, F and tau; return speed, c^2, reason, left."""
+    base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+    v, cx, cy, cz = gather_velocity(base, offset[p], sx, sy, grid)
+    scale = 4.0 / h
+    c = scale * mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
+    velocity[p] = vec3(v[0], v[1], v[2])
+    gradient[p] = c
+    wave2, reason = update_law(p, dt, c, kinds, table, law, deformation, stress, gained)
+    speed = ti.max(abs(v[0]), abs(v[1]), abs(v[2]))
+    left = 0
+    if not speed < 1e30 or not wave2 < 1e30:
+        reason = NOT_FINITE
+    elif speed * dt > h:
+        reason = TOO_FAST
+    else:
+        shift = (dt / h) * vec3(v[0], v[1], v[2])
+        left = move(p, shift, open_walls, floor, size, cell, offset, velocity)
+        if left == 1:
+            law[p] = FROZEN
+    return speed, wave2, reason, left
+
+
+@ti.kernel
+def gather_runs(
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    dt: ti.f32,
+    open_walls: ti.i32,
+    floor: ti.f32,
+    size: ivec3,
+    kinds: ti.template(),
+    table: Table,
+    law: Ints,
+    cell: Cells,
+    offset: Vec3s,
+    velocity: Vec3s,
+    gradient: Mat3s,
+    deformation: Mat3s,
+    stress: Vec6s,
+    gained: Floats,
+    grid: Vec4s,  # [nodes] m/s and kg
+    report: Table,  # [runs, REPORT]: top speed, top c^2, first failed particle, reason, left
+):
+    for q in range(report.shape[0] * CHUNK):
+        if q % CHUNK == 0:
+            run = q // CHUNK
+            top, top_wave2, failed, why, gone = 0.0, 0.0, -1, 0, 0
+            for p in range(run * RUN, ti.min((run + 1) * RUN, cell.shape[0])):
+                if law[p] != FROZEN:
+                    speed, wave2, reason, left = gather_point(
+                        p, sx, sy, h, dt, open_walls, floor, size, kinds, table, law, cell, offset,
+                        velocity, gradient, deformation, stress, gained, grid,
+                    )  # fmt: skip
+                    top = ti.max(top, speed)
+                    top_wave2 = ti.max(top_wave2, wave2)
+                    gone += left
+                    if reason != 0 and failed < 0:
+                        failed, why = p, reason
+            report[run, SPEED], report[run, WAVE] = top, top_wave2
+            report[run, FAILED], report[run, REASON] = float(failed), float(why)
+            report[run, LEFT] = float(gone)
+
+
+@ti.kernel
+def gather_all(
+    sx: ti.i32,
+    sy: ti.i32,
+    h: ti.f32,
+    dt: ti.f32,
+    open_walls: ti.i32,
+    floor: ti.f32,
+    size: ivec3,
+    kinds: ti.template(),
+    table: Table,
+    law: Ints,
+    cell: Cells,
+    offset: Vec3s,
+    velocity: Vec3s,
+    gradient: Mat3s,
+    deformation: Mat3s,
+    stress: Vec6s,
+    gained: Floats,
+    grid: Vec4s,
+    report: Table,  # [1, REPORT]
+):
+    for p in cell:
+        if law[p] != FROZEN:
+            speed, wave2, reason, left = gather_point(
+                p, sx, sy, h, dt, open_walls, floor, size, kinds, table, law, cell, offset,
+                velocity, gradient, deformation, stress, gained, grid,
+            )  # fmt: skip
+            ti.atomic_max(report[0, SPEED], speed)
+            ti.atomic_max(report[0, WAVE], wave2)
+            report[0, LEFT] += float(left)
+            if reason != 0:
+                report[0, FAILED] = float(p)
+                report[0, REASON] = float(reason)
