@@ -19,7 +19,7 @@ Floats = NDArray[np.float32]
 
 DILATION = 0.3
 "Variance [px^2] that the blending footprint gains, so that no splat falls between the pixels."
-FLATNESS = 1e-3
+FLATNESS = 1e-4
 "Variance [px^2] added before the regression: a splat seen edge-on then moves with its centre."
 ALPHA_MIN = 1.0 / 255.0
 EXTENT_MARGIN = 1.3
@@ -193,10 +193,16 @@ def _covariance(bx, by, extra):
 
 
 @ti.func
-def _regress(r, bx, by, xx, xy, yy, determinant):
-    """Slope along x and y of the conditional mean of a quantity that changes by `r` on the axes."""
-    cx, cy = r.dot(bx), r.dot(by)
-    return (cx * yy - cy * xy) / determinant, (cy * xx - cx * xy) / determinant
+def _regress(r, bx, by, extra, determinant):
+    """Slopes along x and y of the conditional mean of what changes by `r` on the axes.
+
+    r B^T (B B^T + extra I)^-1, its products of inner products taken as cross products
+    (Binet-Cauchy): needles would cancel out.
+    """
+    area = bx.cross(by)
+    along_x = r.cross(by).dot(area) + extra * r.dot(bx)
+    along_y = extra * r.dot(by) - r.cross(bx).dot(area)
+    return along_x / determinant, along_y / determinant
 
 
 @ti.func
@@ -246,9 +252,10 @@ def _footprint(
                     record[i, NORMAL_X + c] = normal[i, c]
                 bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], fx, fy)
                 w = 1.0 / p[2]
-                w_x, w_y = _regress(bw, bx, by, *_covariance(bx, by, _flatness(bx, by)))
-                # A plane seen edge-on runs away beyond the splat: hold it at four sigma.
-                spread = 4.0 * bw.norm()
+                extra = _flatness(bx, by)
+                w_x, w_y = _regress(bw, bx, by, extra, _covariance(bx, by, extra)[3])
+                # A plane seen edge-on runs away: hold it at four sigma and a pixel's dilation.
+                spread = 4.0 * bw.norm() + ti.sqrt(w_x * w_x + w_y * w_y)
                 record[i, W], record[i, W_X], record[i, W_Y] = w, w_x, w_y
                 record[i, W_LOW] = ti.max(w - spread, 0.25 * w)
                 record[i, W_HIGH] = ti.min(w + spread, 4.0 * w)
@@ -275,14 +282,15 @@ def _motion(
             local = rotation @ _axes(axes, i)
             change = rotation_other @ _axes(other_axes, i) - local
             bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], camera[12], camera[13])
-            xx, xy, yy, determinant = _covariance(bx, by, _flatness(bx, by))
+            extra = _flatness(bx, by)
+            _xx, _xy, _yy, determinant = _covariance(bx, by, extra)
             for c in ti.static(range(3)):
                 scale = 1.0
                 if ti.static(c < 2):
                     scale = other_camera[12 + c]
                 step = q[c] - p[c]
                 r = ti.Vector([change[c, 0], change[c, 1], change[c, 2]]) / p[2] + step * bw
-                along_x, along_y = _regress(r, bx, by, xx, xy, yy, determinant)
+                along_x, along_y = _regress(r, bx, by, extra, determinant)
                 record[i, column + 3 * c] = scale * step / p[2]
                 record[i, column + 3 * c + 1] = scale * along_x
                 record[i, column + 3 * c + 2] = scale * along_y

@@ -151,8 +151,13 @@ def _background_motion(view: View, other: View | None) -> Floats:
     size = (view.height, view.width)
     if other is None:
         return np.zeros((*size, 2), np.float32)
-    turn = other.world_to_camera()[0] @ view.world_to_camera()[0].T
-    step = _matrix(other) @ turn @ np.linalg.inv(_matrix(view)) - np.eye(3)
+    turn = other.world_to_camera()[0] @ view.world_to_camera()[0].T - np.eye(3)
+    # What rounding leaves of a camera that stands still is no motion.
+    turn[np.abs(turn) < 1e-14] = 0
+    scale_x, scale_y, cx, cy, other_cx, other_cy = _lens(view, other).astype(np.float64)
+    step = _matrix(other) @ turn @ np.linalg.inv(_matrix(view))
+    step[0] += scale_x, 0, other_cx - cx - scale_x * cx
+    step[1] += 0, scale_y, other_cy - cy - scale_y * cy
     x = (np.arange(view.width) + 0.5)[None, :]
     y = (np.arange(view.height) + 0.5)[:, None]
     moved = [row[0] * x + row[1] * y + row[2] for row in step]

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-DEPTH_TOLERANCE = 0.004
+DEPTH_TOLERANCE = 0.003
 "Part of its depth by which a point may miss the surface found at its target."
-PIXEL_TOLERANCE = 0.75
+PIXEL_TOLERANCE = 0.5
 "Pixels by which it may miss it along the surface: the slope of the depth turns that to metres."
 NEAR = 0.05
 "A pixel of less bilinear weight says nothing about the target."

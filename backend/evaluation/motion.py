@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_erosion
+from scipy.ndimage import binary_erosion, maximum_filter, minimum_filter
 
 from ...kernels.splat_raster import SOLID, Passes, render_splats
 from ...kernels.warp import follow, motion_validity
@@ -20,7 +20,8 @@ TIME = 3.0
 class MotionFigures:
     """How one field, to the next or the previous frame, compares with the truth.
 
-    Errors in pixels over the pixels that bodies fill; `depth_error` relative; `match` in dB between
+    Errors in pixels over the pixels that bodies fill; `depth_error` relative, off the
+    outlines; `match` in dB between
     this frame and the other one sampled along the field, where valid; `recall` the part of truly
     visible pixels that are valid, `false_alarm` the part of truly hidden ones, not beside a visible
     one, that are.
@@ -102,7 +103,9 @@ def _figures(
     filled = (here.alpha >= SOLID) & (here.index == truth.index)
     matched = valid & filled
     difference = (follow(there.color, motion) - here.color)[matched]
-    depth_error = np.abs(here.depth[filled] / truth.depth[filled] - 1)
+    # On an outline the pixel's depth is of two surfaces.
+    inner = filled & (maximum_filter(truth.index, 3) == minimum_filter(truth.index, 3))
+    depth_error = np.abs(here.depth[inner] / truth.depth[inner] - 1)
     hidden = binary_erosion(~truth.visible, np.ones((3, 3)))
     return MotionFigures(
         mean_error=float(error[filled].mean()),

@@ -196,7 +196,7 @@ def scenes(width: int = 320, height: int = 180, density: float = 1.0) -> tuple[S
     spin = Body("sphere", _affine(spin=0.09), ball)
     tilted = Body("plate", _affine(tilt=0.9, spin=0.12), plate)
     sheared = Body("plate", _affine(tilt=0.5, shear=0.12), plate)
-    rest = Body("plate", _affine(tilt=1.1, place=(0, 0.6, 0.5), scale=3.0), 4 * plate, 18.0)
+    rest = Body("plate", _affine(tilt=-1.2, place=(0, 0.8, 1.0), scale=3.0), 4 * plate, 18.0)
     lone = Body("sphere", _affine(place=(0.2, -0.3, 0.2), scale=0.6), ball)
     wall = Body("plate", _affine(place=(0, 0, 1.5), scale=3.0), 4 * plate, 18.0)
     passing = Body("sphere", _affine(velocity=(0.15, 0.02, 0), scale=0.7, spin=0.05), ball)

@@ -1,0 +1,66 @@
+"""Random scenes of splats for the tests of projection, binning and rasterising."""
+
+from typing import Any
+
+import numpy as np
+
+from impetus.kernels.splat_project import SplatPose, View
+
+KINDS = ("overlaps", "huge", "tiny", "behind", "border", "needles", "flat", "faint")
+
+
+def random_view(rng: np.random.Generator, width: int = 70, height: int = 45) -> View:
+    """A camera near (0, 0, -4) that looks about along z; its size is no multiple of a tile."""
+    turn = np.linalg.qr(np.eye(3) + 0.05 * rng.normal(size=(3, 3)))[0]
+    turn *= np.sign(np.diag(turn))
+    pose = np.eye(4)
+    pose[:3, :3], pose[:3, 3] = turn, (0, 0, -4) + 0.1 * rng.normal(size=3)
+    focal = width * rng.uniform(0.9, 1.1)
+    lens = np.array([focal, focal * 1.02, width / 2 + 1.3, height / 2 - 0.7])
+    return View(pose, lens, width, height, near=0.1, far=50.0)
+
+
+def random_splats(kind: str, seed: int = 0, count: int = 150) -> dict[str, Any]:
+    """Everything `render_splats` takes, the poses before and after included."""
+    rng = np.random.default_rng(seed)
+    mean = rng.uniform(-1, 1, (count, 3)) * (1.5, 1, 1)
+    sigma = np.exp(rng.uniform(np.log(0.03), np.log(0.3), (count, 3)))
+    opacity = rng.uniform(0.05, 1.0, count)
+    match kind:
+        case "huge":
+            sigma[: count // 4] *= 30
+            opacity[: count // 4] *= 0.2
+        case "tiny":
+            sigma *= 0.01
+        case "behind":
+            mean[:, 2] = rng.uniform(-9, 2, count)
+        case "border":
+            mean[:, :2] *= 2.2
+        case "needles":
+            sigma *= (8, 0.1, 0.1)
+        case "flat":
+            sigma[:, 2] = 0.01 * sigma[:, 0]
+        case "faint":
+            opacity = rng.uniform(0, 0.03, count)
+    frame = np.linalg.qr(rng.normal(size=(count, 3, 3)))[0]
+    axes = frame * sigma[:, None, :]
+    normal = rng.normal(size=(count, 3))
+    return {
+        "pose": _pose(mean, axes),
+        "view": random_view(rng),
+        "color": rng.uniform(0, 1, (count, 3)).astype(np.float32),
+        "opacity": opacity.astype(np.float32),
+        "normal": (normal / np.linalg.norm(normal, axis=1, keepdims=True)).astype(np.float32),
+        "index": rng.integers(0, 5, count).astype(np.int32),
+        "before": (_moved(rng, mean, axes), random_view(rng)),
+        "after": (_moved(rng, mean, axes), random_view(rng)),
+    }
+
+
+def _moved(rng: np.random.Generator, mean: Any, axes: Any) -> SplatPose:
+    strain = np.eye(3) + 0.05 * rng.normal(size=(len(mean), 3, 3))
+    return _pose(mean + 0.05 * rng.normal(size=mean.shape), strain @ axes)
+
+
+def _pose(mean: Any, axes: Any) -> SplatPose:
+    return SplatPose(mean.astype(np.float32), axes.astype(np.float32))

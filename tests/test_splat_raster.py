@@ -1,0 +1,162 @@
+"""Every pass against the slow twin, and what no scene may break."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from .reference_splats import reference_render
+from .splat_cases import KINDS, random_splats
+
+from impetus.kernels.splat_project import SplatPose, View
+from impetus.kernels.splat_raster import Passes, render_depth, render_splats
+
+TOLERANCE = 1e-4
+
+
+def render(case: dict[str, Any]) -> Passes:
+    rest = {name: case[name] for name in case if name not in ("pose", "view")}
+    return render_splats(case["pose"], case["view"], **rest)
+
+
+def square_view(width: int = 64, height: int = 48) -> View:
+    lens = np.array([60.0, 60.0, width / 2, height / 2])
+    return View(np.eye(4), lens, width, height, near=0.1, far=100.0)
+
+
+def looks(count: int) -> dict[str, Any]:
+    return {
+        "color": np.full((count, 3), 0.5, np.float32),
+        "opacity": np.full(count, 0.8, np.float32),
+        "normal": np.tile(np.array([0, 0, -1], np.float32), (count, 1)),
+        "index": np.arange(count, dtype=np.int32),
+    }
+
+
+def blobs(places: list[tuple[float, float, float]], sigma: float) -> SplatPose:
+    axes = np.tile(np.eye(3, dtype=np.float32) * sigma, (len(places), 1, 1))
+    return SplatPose(np.array(places, np.float32).reshape(-1, 3), axes)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pass_is_the_twins(kind: str, seed: int) -> None:
+    case = random_splats(kind, seed)
+    passes = render(case)
+    rest = {name: case[name] for name in case if name not in ("pose", "view")}
+    twin = reference_render(case["pose"], case["view"], **rest)
+    certain = ~twin.fragile
+    assert certain.mean() > 0.9
+    for name, image in vars(passes).items():
+        expected = getattr(twin, name)[certain]
+        np.testing.assert_allclose(image[certain], expected, TOLERANCE, TOLERANCE, err_msg=name)
+
+
+def test_one_splat_shows_its_opacity_at_its_center() -> None:
+    passes = render_splats(blobs([(0.0, 0.0, 3.0)], 0.2), square_view(63, 47), **looks(1))
+    assert passes.alpha[23, 31] == pytest.approx(0.8, abs=1e-5)
+    assert passes.color[23, 31] == pytest.approx([0.4] * 3, abs=1e-5)
+    assert passes.depth[23, 31] == pytest.approx(3.0, abs=1e-5)
+    assert passes.index[23, 31] == 0
+    assert passes.index[0, 0] == -1
+    assert np.isinf(passes.depth[0, 0])
+    np.testing.assert_allclose(passes.alpha, passes.alpha[::-1, ::-1], atol=1e-6)
+
+
+def test_blending_is_front_to_back_whatever_the_order_of_the_splats() -> None:
+    near_last = render_splats(blobs([(0, 0, 6), (0, 0, 3)], 0.3), square_view(63, 47), **looks(2))
+    assert near_last.index[23, 31] == 1
+    assert near_last.alpha[23, 31] == pytest.approx(0.96, abs=1e-5)
+    assert near_last.depth[23, 31] == pytest.approx((0.8 * 3 + 0.16 * 6) / 0.96, rel=1e-5)
+
+
+def test_an_empty_scene_is_background() -> None:
+    view = square_view()
+    passes = render_splats(blobs([], 1.0), view, **looks(0))
+    assert not passes.alpha.any()
+    assert not passes.color.any()
+    assert np.isinf(passes.depth).all()
+    assert (passes.index == -1).all()
+    assert not passes.forward.any()
+
+
+def test_the_background_moves_with_the_cameras_turn_alone() -> None:
+    view, angle = square_view(), 0.05
+    pose = np.eye(4)
+    pose[:3, :3] = [
+        [np.cos(angle), 0, np.sin(angle)],
+        [0, 1, 0],
+        [-np.sin(angle), 0, np.cos(angle)],
+    ]
+    pose[:3, 3] = (5, 0, 0)
+    there = replace(view, camera_to_world=pose)
+    none = blobs([], 1.0)
+    passes = render_splats(none, view, **looks(0), after=(none, there))
+    # A turn to the right moves the middle of the picture to the left by f tan(angle).
+    middle = (passes.forward[23, 31] + passes.forward[24, 32]) / 2
+    assert middle == pytest.approx([-60 * np.tan(angle), 0], abs=5e-3)
+    assert np.isinf(passes.depth_after).all()
+
+
+def test_what_the_other_camera_has_behind_it_is_out_of_its_frame() -> None:
+    view = square_view()
+    turned = replace(view, camera_to_world=np.diag([-1.0, 1.0, -1.0, 1.0]))
+    pose = blobs([(0, 0, 3)], 0.5)
+    passes = render_splats(pose, view, **looks(1), after=(pose, turned))
+    assert np.isfinite(passes.forward).all()
+    assert np.abs(passes.forward[0, 0]).max() > 1000
+
+
+def test_the_same_splats_give_the_same_bits() -> None:
+    case = random_splats("overlaps", 3, count=2000)
+    first, second = render(case), render(case)
+    for name, image in vars(first).items():
+        assert image.tobytes() == getattr(second, name).tobytes(), name
+
+
+def test_splats_of_one_depth_blend_in_the_callers_order() -> None:
+    pose = blobs([(0, 0, 3)] * 5, 0.3)
+    given = looks(5)
+    given["index"] = np.array([4, 2, 0, 1, 3], np.int32)
+    assert render_splats(pose, square_view(), **given).index[24, 32] == 4
+
+
+@pytest.mark.parametrize("kind", ["huge", "behind", "border", "needles"])
+def test_nothing_but_empty_depth_is_infinite(kind: str) -> None:
+    case = random_splats(kind, 5, count=500)
+    case["pose"].mean[:200, 2] += np.linspace(-4, 0, 200, dtype=np.float32)
+    passes = render(case)
+    for name in ("color", "alpha", "normal", "forward", "backward"):
+        assert np.isfinite(getattr(passes, name)).all(), name
+    assert np.isfinite(passes.depth[passes.alpha > 0]).all()
+    assert passes.alpha.max() <= 1
+
+
+def test_broken_splats_are_left_out() -> None:
+    pose = blobs([(0, 0, 3), (np.nan, 0, 3), (0, 0, np.inf), (0, 0, 2), (0, 0, 2)], 0.3)
+    pose.axes[3] = np.nan
+    pose.axes[4] *= 1e30
+    passes = render_splats(pose, square_view(), **looks(5))
+    alone = render_splats(blobs([(0, 0, 3)], 0.3), square_view(), **looks(1))
+    np.testing.assert_array_equal(passes.color, alone.color)
+
+
+def test_render_depth_is_the_depth_pass() -> None:
+    case = random_splats("overlaps", 4)
+    depth = render_depth(case["pose"], case["view"], case["opacity"])
+    np.testing.assert_allclose(depth, render(case).depth, rtol=1e-6)
+
+
+def test_a_wrong_shape_is_named() -> None:
+    given = looks(2) | {"opacity": np.ones(3, np.float32)}
+    with pytest.raises(ValueError, match=r"opacity of shape \(2,\), got \(3,\)"):
+        render_splats(blobs([(0, 0, 3), (0, 0, 4)], 0.3), square_view(), **given)
+
+
+def test_many_splats_fit() -> None:
+    rng = np.random.default_rng(0)
+    count = 300_000
+    mean = rng.uniform((-3, -2, 3), (3, 2, 6), (count, 3)).astype(np.float32)
+    axes = np.tile(np.eye(3, dtype=np.float32) * 0.01, (count, 1, 1))
+    passes = render_splats(SplatPose(mean, axes), square_view(320, 180), **looks(count))
+    assert passes.alpha[60:120, 130:190].min() > 0.5
