@@ -6,6 +6,7 @@ A file `behave` beside the take tells it to misbehave; each call of the engine i
 
 import ctypes
 import os
+import resource
 import time
 from pathlib import Path
 
@@ -24,7 +25,11 @@ def content(file: str, frame: int) -> bytes:
 
 def engine(shot: Shot, arrays: ArraySet, places: Places, listener: PipeListener) -> None:
     note(places, f"start {os.getpid()}")
-    behave(read(places, "behave"), places)
+    how = read(places, "behave")
+    if how == "lie":
+        return
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    behave(how)
     pause = float(read(places, "pause") or 0.02)
     numbers = shot.frames.numbers
     for done, frame in enumerate(numbers):
@@ -34,6 +39,8 @@ def engine(shot: Shot, arrays: ArraySet, places: Places, listener: PipeListener)
                 time.sleep(pause / 4)
                 listener.progress("simulate", done + step / 4, len(numbers), None)
                 listener.check()
+            if how == "full" and frame == 4:
+                fill_disk()
             for file in SUFFIX:
                 write(frame_path(places.take, file, frame), content(file, frame))
             note(places, f"frame {frame}")
@@ -42,7 +49,7 @@ def engine(shot: Shot, arrays: ArraySet, places: Places, listener: PipeListener)
     listener.progress("deliver", len(numbers), len(numbers), 0.0)
 
 
-def behave(how: str, places: Places) -> None:
+def behave(how: str) -> None:
     if how == "hang":
         time.sleep(1000)
     elif how == "hold":  # as a long kernel does: no other thread of this process runs
@@ -53,12 +60,14 @@ def behave(how: str, places: Places) -> None:
         raise MemoryError("cannot allocate 900 GiB")
     elif how == "shot":
         raise ShotError("Cube, mesh", "expected a volume, got none.", "Close its holes.")
-    elif how == "lie":
-        places.take.joinpath("lied").touch()
-        raise SystemExit
     elif how == "print":
         print("a library greets on standard output", flush=True)  # noqa: T201
         os.write(1, b"\xff\xff\xff\xff garbage\n")
+
+
+def fill_disk() -> None:
+    """From now on the system refuses to write more than half a frame into a file."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FRAME_BYTES // 2, resource.RLIM_INFINITY))
 
 
 def write(path: Path, data: bytes) -> None:

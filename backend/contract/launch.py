@@ -19,7 +19,7 @@ LOG_LIMIT = 4 << 20
 
 
 def connect_or_start(home: Path, python: Path, *, timeout: float = START_SECONDS) -> Client:
-    """Return a client that the backend of `home` has welcomed, starting it with `python` if need be.
+    """Return a client that the backend of `home` welcomed, started with `python` if need be.
 
     However many call this at once, one server starts. Raises LinkError with the end of the
     server's log when none answers within `timeout` seconds, VersionError, RefusedError.

@@ -1,0 +1,23 @@
+"""A server in a process of its own, whose worker runs the sleepy engine.
+
+python -P tests/serve_sleepy.py HOME [IDLE_SECONDS]
+"""
+
+import logging
+import sys
+from pathlib import Path
+
+from impetus.backend.service.executor import DEADLINES
+from impetus.backend.service.server import Server
+
+WORKER = [sys.executable, "-P", str(Path(__file__).with_name("engine_sleepy.py"))]
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    idle = float(sys.argv[2]) if len(sys.argv) > 2 else 900.0
+    Server(
+        Path(sys.argv[1]),
+        worker_command=WORKER,
+        idle_seconds=idle,
+        deadlines=dict(DEADLINES, simulate=2.0),
+    ).run()
