@@ -151,7 +151,8 @@ def _pack(stream: io.BufferedWriter, arrays: Mapping[str, Array]) -> None:
 def _load(path: Path) -> dict[str, Array] | None:
     """Read and check (CRC) every array of a file; None when it is missing or not whole."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here: np.load forgets to close a file that it cannot read
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
     except (FileNotFoundError, *DAMAGE):
         return None

@@ -9,12 +9,12 @@ from ...kernels.mpm_solver import Domain
 from ..contract.arrays import ArraySet
 from ..contract.errors import ShotError
 from ..contract.shot import Box, Sand, Shot, Water
-from .shape import Shape, pose_at, track_row
+from .shape import Shape, pose_at, thickness_of, track_row
 
 Floats = NDArray[np.float64]
 
-PAD = 3
-"Nodes beyond the box on every side: a particle at its border still has its whole stencil."
+SLACK = 5e-5
+"Cells that a body may stick out: rounding."
 HORIZON = 1.0
 "Seconds of free flight that an automatic domain makes room for."
 REACH = 2.0
@@ -42,12 +42,12 @@ def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain |
         )
     spacing = float((high - low).max() / shot.simulation.resolution)
     for i in dynamic:
-        _require_inside(shot, arrays, shapes[i], i, box, spacing)
-    nodes = np.ceil((high - low) / spacing - 1e-6).astype(int) + 1 + 2 * PAD
+        _require_inside(shot, arrays, shapes, i, box, spacing)
+    cells = np.ceil((high - low) / spacing - 1e-6).astype(int)
     return Domain(
-        origin=low - PAD * spacing,
+        origin=_triple(low),
         spacing=spacing,
-        shape=(int(nodes[0]), int(nodes[1]), int(nodes[2])),
+        shape=(int(cells[0]), int(cells[1]), int(cells[2])),
         walls="open" if shot.simulation.domain is None else shot.simulation.walls,
     )
 
@@ -108,7 +108,8 @@ def _bottom(
     size: float,
 ) -> float | None:
     """Return the height where everything has been caught, None if nothing lies below."""
-    whole, partial = [], []
+    whole: list[float] = []
+    partial: list[float] = []
     if shot.world.ground is not None and shot.world.ground.height <= bodies[0][2] + size / 2:
         whole.append(shot.world.ground.height)
     for i, body in enumerate(shot.bodies):
@@ -126,13 +127,14 @@ def _bottom(
 
 
 def _require_inside(
-    shot: Shot, arrays: ArraySet, shape: Shape, index: int, box: Box, spacing: float
+    shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], index: int, box: Box, spacing: float
 ) -> None:
-    low, high = world_bounds(shot, arrays, {index: shape}, index)  # type: ignore[arg-type]
-    slack = spacing / 2
-    if (low < np.asarray(box.low) - slack).any() or (high > np.asarray(box.high) + slack).any():
+    body, shape = shot.bodies[index], shapes[index]
+    low, high = world_bounds(shot, arrays, shapes, index)
+    half = thickness_of(body, shape, spacing) / 2 - SLACK * spacing
+    if (low - half < box.low).any() or (high + half > box.high).any():
         raise ShotError(
-            shot.bodies[index].name,
+            body.name,
             f"expected inside the domain {_metres(box.low)} to {_metres(box.high)}, "
             f"got {_metres(low)} to {_metres(high)}.",
             "Move it inside, or enlarge the domain.",

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ...kernels.mesh_distance import closest_point
 from ..contract.arrays import ArraySet
 from ..contract.shot import Body, Sand, Water
+from .creases import trimmed
 from .sampling import surface_samples, volume_samples
 from .shape import Shape
 from .textures import surface_colors, surface_index
@@ -26,6 +27,8 @@ CLOSED_SIGMA, OPEN_SIGMA = 0.8, 0.85
 "Standard deviation of a disc in spacings, on closed and on open meshes."
 COVER, WIDEST = 0.72, 1.6
 "A disc covers this radius in spacings; over a larger hole it is larger, up to this factor."
+RIM_REACH = 2.5
+"Spacings from a crease within which discs are trimmed."
 FLATNESS = 0.01
 "Thickness of a disc in standard deviations: thicker ones blur the motion field."
 OVERLAP = 4.0
@@ -112,12 +115,14 @@ def _surface_splats(
     body: Body, arrays: ArraySet, shape: Shape, count: int, rng: np.random.Generator
 ) -> BodySplats:
     samples = surface_samples(shape, count, rng)
-    sigma = samples.spacing * (CLOSED_SIGMA if shape.closed else OPEN_SIGMA)
-    sigma = sigma * np.clip(samples.cover / (COVER * samples.spacing), 1.0, WIDEST)
+    enough = samples.spacing * (CLOSED_SIGMA if shape.closed else OPEN_SIGMA)
+    sigma = enough * np.clip(samples.cover / (COVER * samples.spacing), 1.0, WIDEST)
     corners = shape.corner_normals[samples.triangle]
     shading = np.einsum("nk,nkd->nd", samples.barycentric, corners)
     shading /= np.maximum(np.linalg.norm(shading, axis=1, keepdims=True), 1e-9)
     axes = tangent_frames(samples.normal) * sigma[:, None, None]
+    near = samples.creases.inward(samples.position, samples.normal, RIM_REACH * samples.spacing)
+    axes = trimmed(axes, *near)
     axes[:, :, 2] *= FLATNESS
     color, alpha = surface_colors(
         body, arrays, shape, samples.triangle, samples.barycentric, footprint=2 * sigma
@@ -202,8 +207,8 @@ def _volume_splats(
     if isinstance(body.material, Water):
         opacity = opacity * WATER_ALPHA
     else:
-        shade = np.exp(GRAIN_SHADE * rng.standard_normal((size, 1)))
-        color = color * shade * (1 + GRAIN_TINT * rng.standard_normal((size, 3)))
+        stray = np.clip(rng.standard_normal((size, 4), np.float32), -2, 2)
+        color = color * np.exp(GRAIN_SHADE * stray[:, :1]) * (1 + GRAIN_TINT * stray[:, 1:])
     return BodySplats(
         mean=points,
         axes=_round_axes(sigma, size),

@@ -14,7 +14,7 @@ from ..contract.arrays import ArraySet
 from ..contract.shot import Body, Elastic, Material, Sand, Shot
 from .sampling import lattice_inside
 from .seeds import body_rng
-from .shape import Shape, pose_at, solidify
+from .shape import Shape, pose_at, solidify, thickness_of
 
 Law = ElasticLaw | SandLaw | WaterLaw
 
@@ -24,8 +24,6 @@ COLLIDER_MARGIN = 4
 "Cells of distance kept around a collider."
 COLLIDER_NODES = 8_000_000
 "A collider with more nodes than this is sampled more coarsely."
-DEFAULT_THICKNESS = 2.0
-"Cells given to an open mesh: what touches its surface reaches no deeper into the grid."
 
 
 @dataclass(frozen=True)
@@ -73,11 +71,6 @@ def law_of(material: Material | None) -> Law:
             )
     assert material is not None
     return WaterLaw(material.density, material.bulk_modulus, material.gamma, material.viscosity)
-
-
-def thickness_of(body: Body, shape: Shape, spacing: float) -> float:
-    """Return the thickness in metres that an open mesh is given; 0 for a closed one."""
-    return 0.0 if shape.closed else body.thickness or DEFAULT_THICKNESS * spacing
 
 
 def particle_cell(shot: Shot, body: Body, shape: Shape, spacing: float) -> float:
@@ -138,7 +131,8 @@ def _collider(shot: Shot, arrays: ArraySet, body: Body, shape: Shape, domain: Do
         shape=(int(count[0]), int(count[1]), int(count[2])),
         thickness=0.0 if mesh else thickness,
     )
-    return Collider(distance, low, spacing, body.contact.boundary, body.contact.friction)
+    origin = (float(low[0]), float(low[1]), float(low[2]))
+    return Collider(distance, origin, spacing, body.contact.boundary, body.contact.friction)
 
 
 def _clipped(

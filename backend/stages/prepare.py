@@ -14,9 +14,9 @@ from ..contract.errors import MemoryShortError
 from ..contract.shot import Body, Elastic, Sand, Shot, Water
 from .domain import domain_of
 from .looks import BodySplats, body_splats, concatenate
-from .matter import Matter, matter_of, particle_cell, thickness_of, volume_of
+from .matter import Matter, matter_of, particle_cell, volume_of
 from .seeds import body_rng
-from .shape import Shape, pose_at, shape_of
+from .shape import Shape, pose_at, shape_of, solidify, thickness_of
 
 MOVING_SHARE = 0.6
 "Share of the splats that dynamic bodies get where there are others too: one looks at them."
@@ -195,7 +195,8 @@ def _warnings(shot: Shot, shapes: Sequence[Shape], domain: Domain | None) -> tup
     for body, shape in zip(shot.bodies, shapes, strict=True):
         if domain is None or (body.role != "dynamic" and body.contact is None):
             continue
-        if not shape.closed:
+        # a sheet that has a front only thickens behind it: nothing to wonder at
+        if not shape.closed and (body.role == "dynamic" or solidify(shape, 1.0) is None):
             thickness = thickness_of(body, shape, domain.spacing)
             said.append(
                 f"{body.name}: its mesh is open; it counts as a sheet {thickness:.3g} m thick. "

@@ -13,6 +13,7 @@ from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
 from ...kernels.mesh_distance import closest_point, winding_number
+from .creases import Creases, creases_of
 from .shape import Shape
 
 Floats = NDArray[np.float64]
@@ -24,8 +25,8 @@ ROUND_SHARE = 0.5
 "Share of the locally heaviest candidates that one round removes: smaller is slower and more even."
 FILL_SHARE = 0.1
 "Share of the samples that is placed into holes."
-FACING = -0.3
-"Samples whose normals have a smaller product do not see each other: both sides of a thin sheet."
+FACING = 0.3
+"Samples whose normals have a smaller product do not see each other: two sides of a sheet or edge."
 PLASTIC = np.array([0.7548776662466927, 0.5698402909980532])
 "Steps of the R2 low-discrepancy sequence (Roberts 2018)."
 JITTER = 0.7
@@ -38,7 +39,7 @@ class SurfaceSamples:
 
     `triangle` (n,), `barycentric` (n, 3), `position` (n, 3) m, `normal` (n, 3) unit, geometric;
     `spacing` is sqrt(area / n) in metres, `cover` (n,) the radius in metres of the patch that is
-    nearest to each sample.
+    nearest to each sample; `creases` are those of the surface, in steps of that spacing.
     """
 
     triangle: Indices
@@ -47,6 +48,7 @@ class SurfaceSamples:
     normal: Floats
     spacing: float
     cover: Floats
+    creases: Creases
 
 
 def surface_samples(shape: Shape, count: int, rng: np.random.Generator) -> SurfaceSamples:
@@ -58,12 +60,14 @@ def surface_samples(shape: Shape, count: int, rng: np.random.Generator) -> Surfa
     spacing = float(np.sqrt(shape.area / count))
     # the radius of the densest packing of discs on this area, for the samples before the filling
     packed = spacing / np.sqrt(2 * np.sqrt(3.0) * (1 - FILL_SHARE))
-    kept = _spread(position, normal, packed, count)
+    creases = creases_of(shape, spacing)
+    rim = _rim_distance(creases, position, normal, 2 * packed)
+    kept = _spread(position, normal, rim, packed=packed, count=count)
     reach, owner = cKDTree(position[kept]).query(position, workers=-1)
     cover = np.zeros(count)
     np.maximum.at(cover, owner, reach)
     return SurfaceSamples(
-        triangle[kept], barycentric[kept], position[kept], normal[kept], spacing, cover
+        triangle[kept], barycentric[kept], position[kept], normal[kept], spacing, cover, creases
     )
 
 
@@ -81,7 +85,8 @@ def volume_samples(
         return candidates.astype(np.float32)
     # the densest packing of balls: Yuksel 2015, equation 1
     packed = (volume / (4 * np.sqrt(2.0) * count * (1 - FILL_SHARE))) ** (1 / 3)
-    kept = _spread(candidates, None, packed, count)
+    inner = np.full(len(candidates), np.inf)
+    kept = _spread(candidates, None, inner, packed=packed, count=count)
     return candidates[kept].astype(np.float32)
 
 
@@ -128,13 +133,22 @@ def _candidates(shape: Shape, count: int, rng: np.random.Generator) -> tuple[Ind
     return triangle, np.stack([1 - u - v, u, v], axis=1)
 
 
-def _spread(position: Floats, normal: Floats | None, packed: float, count: int) -> Indices:
+def _rim_distance(creases: Creases, position: Floats, normal: Floats, reach: float) -> Floats:
+    """Return each point's distance (n,) to the nearest crease in its plane, inf beyond reach."""
+    vector, counts = creases.inward(position, normal, reach)
+    return np.asarray(np.where(counts, np.linalg.norm(vector, axis=2), np.inf).min(axis=1))
+
+
+def _spread(
+    position: Floats, normal: Floats | None, rim: Floats, *, packed: float, count: int
+) -> Indices:
     """Return `count` indices of candidates that lie as far apart as they can.
 
-    `packed` is the radius in metres of as many balls in their densest packing.
+    `packed` is the radius in metres of as many balls in their densest packing. A point sees its own
+    mirror image beyond the rim, twice `rim` (n,) away: the first row keeps half a spacing from it.
     """
-    kept = _eliminate(position, normal, 2 * packed, round(count * (1 - FILL_SHARE)))
-    away = cKDTree(position[kept]).query(position, workers=-1)[0]
+    kept = _eliminate(position, normal, rim, 2 * packed, round(count * (1 - FILL_SHARE)))
+    away = np.minimum(cKDTree(position[kept]).query(position, workers=-1)[0], 2 * rim)
     while len(kept) < count:
         order = np.argsort(-away, kind="stable")[: 4 * (count - len(kept))]
         order = order[away[order] > 0]
@@ -147,12 +161,15 @@ def _spread(position: Floats, normal: Floats | None, packed: float, count: int) 
     return kept
 
 
-def _eliminate(position: Floats, normal: Floats | None, reach: float, count: int) -> Indices:
+def _eliminate(
+    position: Floats, normal: Floats | None, rim: Floats, reach: float, count: int
+) -> Indices:
     """Return the indices of the `count` candidates that stay (Yuksel 2015, algorithm 1)."""
     near = _weights(position, normal, reach)
+    mirrored = ((1 - np.minimum(2 * rim / reach, 1)) ** 8).astype(np.float32)
     index = np.arange(len(position))
     while len(index) > count:
-        heavy = np.asarray(near.sum(axis=1))
+        heavy = np.asarray(near.sum(axis=1)) + mirrored[index]
         rival = np.zeros(len(index), np.float32)
         social = np.diff(near.indptr) > 0
         if social.any():

@@ -13,6 +13,9 @@ from ..contract.shot import Body, FrameRange, Shot
 FLAT = 1e-5
 "A closed mesh whose mean thickness (2 V / A) is below this share of its diagonal has no volume."
 
+DEFAULT_THICKNESS = 2.0
+"Cells given to an open mesh: what touches its surface reaches no deeper into the grid."
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -39,11 +42,11 @@ class Shape:
 
     @property
     def low(self) -> NDArray[np.float64]:
-        return self.vertices[self.triangles].min(axis=(0, 1)).astype(np.float64)
+        return np.asarray(self.vertices[self.triangles].min(axis=(0, 1)), np.float64)
 
     @property
     def high(self) -> NDArray[np.float64]:
-        return self.vertices[self.triangles].max(axis=(0, 1)).astype(np.float64)
+        return np.asarray(self.vertices[self.triangles].max(axis=(0, 1)), np.float64)
 
 
 def shape_of(body: Body, arrays: ArraySet) -> Shape:
@@ -125,12 +128,17 @@ def solidify(
     return vertices.astype(np.float32), closed.astype(np.int32)
 
 
+def thickness_of(body: Body, shape: Shape, spacing: float) -> float:
+    """Return the thickness in metres that an open mesh is given; 0 for a closed one."""
+    return 0.0 if shape.closed else body.thickness or DEFAULT_THICKNESS * spacing
+
+
 def track_row(frames: FrameRange, track: Array, frame: float) -> Array:
     """Return a track's row at a frame (clamped to the frames that it speaks of)."""
     if len(track) == 1:
-        return track[0]
+        return np.asarray(track[0])
     index = round(frame) - frames.tracked.start
-    return track[min(max(index, 0), len(track) - 1)]
+    return np.asarray(track[min(max(index, 0), len(track) - 1)])
 
 
 def pose_at(shot: Shot, arrays: ArraySet, poses: ArrayRef, frame: float) -> NDArray[np.float64]:

@@ -184,7 +184,7 @@ class _Run:
         self._keep(solver)
 
     def _push(self) -> Push:
-        """Return the next interval's forces (mean of both ends: second order) and collider poses."""
+        """Return forces (mean of both ends: second order) and collider poses of the next frame."""
         shot, arrays = self._shot, self._arrays
         ends = (self._frame, self._frame + 1)
         wind = []

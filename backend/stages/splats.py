@@ -67,7 +67,7 @@ def deformed_axes(axes: Floats, deformation: Floats) -> Floats:
     off = np.abs(gram).sum(axis=2) - np.abs(np.diagonal(gram, axis1=1, axis2=2))
     centre = np.diagonal(gram, axis1=1, axis2=2)
     wild = ((centre + off) > LONGEST**2).any(axis=1) | ((centre - off) < SHORTEST**2).any(axis=1)
-    result = deformation @ axes
+    result: Floats = deformation @ axes
     if wild.any():
         u, stretch, vt = np.linalg.svd(deformation[wild])
         held = np.clip(stretch, SHORTEST, LONGEST)
@@ -89,14 +89,14 @@ def round_scale(deformation: Floats) -> Floats:
     """Return J^(1/3) (n,), clamped."""
     volume = np.linalg.det(deformation)
     scale = np.cbrt(np.maximum(volume, 0.0))
-    return np.clip(scale, SMALLEST_ROUND, LARGEST_ROUND).astype(np.float32)
+    return np.asarray(np.clip(scale, SMALLEST_ROUND, LARGEST_ROUND), np.float32)
 
 
 def _or_else(vectors: Floats, fallback: Floats) -> Floats:
     """Return unit vectors (n, 3), taking `fallback` where there is hardly a length."""
     length = np.linalg.norm(vectors, axis=1, keepdims=True)
     unit = np.where(length > 1e-6, vectors / np.maximum(length, 1e-6), fallback)
-    return unit.astype(np.float32)
+    return np.asarray(unit, np.float32)
 
 
 def _slice_of(body: NDArray[np.int32], index: int) -> slice:

@@ -109,7 +109,7 @@ def _halved(image: Array) -> Floats:
     for row in (0, 1):
         for column in (0, 1):
             total += _linear(image[row:height:2, column:width:2])
-    return total / 4
+    return total * np.float32(0.25)
 
 
 def _bilinear(image: Array, uv: NDArray[np.float64]) -> Floats:
