@@ -183,18 +183,6 @@ def test_nothing_runs_code_that_came_as_data() -> None:
                 assert all(ast.unparse(k.value) == "False" for k in unsafe), where
 
 
-def test_properties_call_no_python() -> None:
-    """Blender 4.2 as a module crashes when it ends with such a callback, registered or not."""
-    callbacks = {"poll", "get", "set", "update", "search"}
-    for path in sources("blender_addon"):
-        for node in ast.walk(tree(path)):
-            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Property"):
-                given = {keyword.arg: keyword.value for keyword in node.keywords}
-                where = f"{name_of(path)}:{node.lineno}"
-                assert not callbacks & set(given), where
-                assert not isinstance(given.get("items"), ast.Lambda), where
-
-
 def test_files_are_short() -> None:
     counts = {name_of(p): len(read(p).splitlines()) for p in [*sources(*FOLDERS), BUILD]}
     long = {name: n for name, n in counts.items() if n > MAX_FILE and name not in LONG_FILES}

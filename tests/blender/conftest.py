@@ -1,11 +1,14 @@
 """Blender as a module, with the extension registered and an empty scene for each test."""
 
 import importlib.util
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+STATUS = pytest.StashKey[int]()
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 if importlib.util.find_spec("bpy") is None:
@@ -26,3 +29,15 @@ def scene() -> Iterator["bpy.types.Scene"]:
     scene.render.resolution_x, scene.render.resolution_y = 64, 48
     yield scene
     blender_addon.unregister()
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    session.config.stash[STATUS] = exitstatus
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End Blender 4.2 at once: its module crashes when Python frees classes with functions."""
+    if importlib.util.find_spec("bpy") is not None and bpy.app.version < (4, 5):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(config.stash.get(STATUS, 1))

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BLENDER = os.environ.get("IMPETUS_BLENDER") or shutil.which("blender")
 
 INSTALL = """
-import json, sys, bpy
+import json, os, sys, bpy
 done = bpy.ops.extensions.package_install_files(
     filepath=sys.argv[1], repo="user_default", enable_on_install=True
 )
@@ -28,7 +28,9 @@ for name in [name for name in sys.modules if name.split(".")[0] in ("impetus", "
 import impetus.backend.contract.messages, impetus.backend.cameras.track, zmq, msgspec
 modules = (impetus.backend.contract.messages, impetus.backend.cameras.track, zmq, msgspec)
 enabled = [name for name in bpy.context.preferences.addons.keys() if name.endswith(".impetus")]
-print(json.dumps({"enabled": enabled, "files": [module.__file__ for module in modules]}))
+files = [module.__file__ for module in modules]
+print(json.dumps({"enabled": enabled, "files": files}), flush=True)
+os._exit(0)  # Blender 4.2's module crashes when Python frees classes with functions
 """
 
 
