@@ -234,3 +234,40 @@ def test_our_wheel_is_built_from_what_is_there_now(tmp_path: Path) -> None:
     }
     assert {name for name in names if re.match(r"impetus/(backend|kernels)/.*\.py$", name)} == there
     assert "impetus/__init__.py" not in names
+
+
+@pytest.fixture
+def take(tmp_path: Path) -> Path:
+    """Return a demo's folder as it should look, with empty scene and video."""
+    demo = load("demo")
+    folder = tmp_path / "takes" / "one"
+    for part, suffix in (("beauty", "png"), ("passes", "exr")):
+        (folder / part).mkdir(parents=True)
+        for frame in range(1, demo.FRAMES + 1):
+            (folder / part / f"{frame:04}.{suffix}").write_bytes(b"x")
+    for name in ("take.json", "preview.mp4", "contact_sheet.png"):
+        (folder / name).touch()
+    (tmp_path / "first_take.blend").touch()
+    return folder
+
+
+def test_demo_says_where_everything_lies(take: Path) -> None:
+    found = load("demo").results(take.parents[1])
+    assert found["take"] == take
+    assert found["scene"] == take.parents[1] / "first_take.blend"
+
+
+@pytest.mark.parametrize(
+    ("lost", "message"),
+    [
+        ("take.json", "No take was found"),
+        ("beauty/0048.png", r"47 of 48 files beauty/\*\.png"),
+        ("passes/0001.exr", r"47 of 48 files passes/\*\.exr"),
+        ("preview.mp4", "left no video"),
+        ("../../first_take.blend", "left no scene"),
+    ],
+)
+def test_demo_misses_what_is_not_there(take: Path, lost: str, message: str) -> None:
+    (take / lost).unlink()
+    with pytest.raises(load("console").BuildError, match=message):
+        load("demo").results(take.parents[1])
