@@ -127,6 +127,7 @@ def _surface_splats(
     color, alpha = surface_colors(
         body, arrays, shape, samples.triangle, samples.barycentric, footprint=2 * sigma
     )
+    alpha = np.clip(alpha, 0.0, 1.0)  # mixing corner colours rounds to a little more than one
     return BodySplats(
         mean=samples.position.astype(np.float32),
         axes=axes.astype(np.float32),
