@@ -11,6 +11,7 @@ from ...kernels.mesh_distance import signed_distance_grid
 from ...kernels.mpm_materials import ElasticLaw, SandLaw, WaterLaw
 from ...kernels.mpm_solver import Domain, Particles
 from ..contract.arrays import ArraySet
+from ..contract.errors import ShotError
 from ..contract.shot import Body, Elastic, Material, Sand, Shot
 from .sampling import lattice_inside
 from .seeds import body_rng
@@ -92,10 +93,16 @@ def _particles(
         body, shape = shot.bodies[i], shapes[i]
         cell = particle_cell(shot, body, shape, spacing)
         rng = body_rng(shot.seed, body.name, "particles")
-        local = lattice_inside(shape, cell, thickness_of(body, shape, spacing), rng)
+        local, filled = lattice_inside(shape, cell, thickness_of(body, shape, spacing), rng)
+        if not len(local):
+            raise ShotError(
+                f"{body.name}, mesh",
+                f"expected room for particles {cell:.3g} m apart, found none.",
+                "Give it thickness, or raise the resolution.",
+            )
         pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
         world = local @ pose[:3, :3].T + pose[:3, 3]
-        each = shape.volume / len(world) if shape.closed else cell**3
+        each = shape.volume / len(world) if shape.closed else filled
         position.append(world)
         velocity.append(body.velocity + np.cross(body.angular_velocity, world - world.mean(axis=0)))
         volume.append(np.full(len(world), each))

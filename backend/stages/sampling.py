@@ -80,7 +80,7 @@ def volume_samples(
     """
     volume = shape.volume or shape.area * thickness
     cell = (volume / (count * OVERSAMPLING)) ** (1 / 3)
-    candidates = lattice_inside(shape, cell, thickness, rng).astype(np.float64)
+    candidates = lattice_inside(shape, cell, thickness, rng)[0].astype(np.float64)
     if len(candidates) <= count:
         return candidates.astype(np.float32)
     # the densest packing of balls: Yuksel 2015, equation 1
@@ -92,24 +92,25 @@ def volume_samples(
 
 def lattice_inside(
     shape: Shape, cell: float, thickness: float, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """Return one jittered point (n, 3) for each lattice cell of edge `cell` metres inside a body.
+) -> tuple[NDArray[np.float32], float]:
+    """Return one jittered point (n, 3) for each lattice cell inside a body, and a cell's volume.
 
-    Inside is by winding number for a closed mesh, by half the thickness for an open one.
+    Cells have edges of about `cell` metres, so that they fit the body's bounds: a box is filled
+    evenly. Inside is by winding number for a closed mesh, by half the thickness for an open one.
     """
     margin = 0.0 if shape.closed else thickness / 2
     low, high = shape.low - margin, shape.high + margin
-    counts = np.maximum(np.ceil((high - low) / cell), 1).astype(int)
-    start = (low + high) / 2 - counts * cell / 2
+    counts = np.maximum(np.round((high - low) / cell), 1).astype(int)
+    edges = (high - low) / counts
     inside = []
     layers = max(1, 2_000_000 // int(counts[1] * counts[2]))
     for first in range(0, counts[0], layers):
         slab = np.mgrid[first : min(first + layers, counts[0]), : counts[1], : counts[2]]
         points = slab.reshape(3, -1).T + 0.5
         points += JITTER * (rng.random(points.shape) - 0.5)
-        world = (start + points * cell).astype(np.float32)
+        world = (low + points * edges).astype(np.float32)
         inside.append(world[is_inside(shape, world, thickness)])
-    return np.concatenate(inside)
+    return np.concatenate(inside), float(edges.prod())
 
 
 def is_inside(shape: Shape, points: NDArray[np.float32], thickness: float) -> NDArray[np.bool_]:

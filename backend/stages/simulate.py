@@ -23,7 +23,7 @@ from .prepare import Prepared
 from .shape import pose_at, track_row
 
 if TYPE_CHECKING:
-    from .pipeline import Listener
+    from .progress import Listener
 
 Floats = NDArray[np.float32]
 Record = dict[str, Array]
