@@ -1,8 +1,8 @@
 """Impetus in Blender: physics, splats and takes. Registers, no more."""
 
-from . import properties
+from . import handlers, headless, operators, panels, properties
 
-modules = (properties,)
+modules = (properties, operators, panels, headless, handlers)
 
 
 def register() -> None:

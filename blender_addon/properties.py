@@ -21,28 +21,13 @@ from bpy.props import (
     CollectionProperty,
     EnumProperty,
     FloatProperty,
-    FloatVectorProperty,
     IntProperty,
     PointerProperty,
     StringProperty,
 )
 
-ROLES = (
-    ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
-    ("DYNAMIC", "Dynamic", "Falls, deforms, flows and collides"),
-    ("STATIC", "Static", "Stands still; dynamic objects collide with it"),
-    ("KINEMATIC", "Kinematic", "Follows its animation and pushes dynamic objects aside"),
-)
-MATERIALS = (
-    ("ELASTIC", "Elastic", "Deforms and springs back, like jelly or rubber"),
-    ("SAND", "Sand", "Piles up and slides under its friction angle, like sand or gravel"),
-    ("WATER", "Water", "Flows and keeps its volume"),
-)
-BOUNDARIES = (
-    ("STICK", "Stick", "What touches the surface stays on it"),
-    ("SLIP", "Slip", "What touches the surface slides along it and never lets go"),
-    ("SEPARATE", "Separate", "What touches the surface slides with friction and may leave again"),
-)
+from .physics import BOUNDARIES, ImpetusPhysics
+
 WALLS = (
     ("OPEN", "Open", "What leaves the domain is frozen where it left"),
     ("SLIP", "Slip", "The domain's walls hold everything inside, without friction"),
@@ -60,160 +45,21 @@ LIGHTING = (
 ACTIVE_STATES = frozenset({"exporting", "baking", "uploading", "queued", "running", "paused"})
 
 
-class ImpetusPhysics(bpy.types.PropertyGroup):
-    """Physics of one object."""
-
-    role: EnumProperty(
-        name="Role",
-        items=ROLES,
-        default="NONE",
-        description="What the object does; decides what it collides with",
-    )
-    material: EnumProperty(
-        name="Material",
-        items=MATERIALS,
-        default="ELASTIC",
-        description="The law that the object deforms by",
-    )
-    density: FloatProperty(
-        name="Density (kg/m³)",
-        default=1000.0,
-        min=0.001,
-        soft_min=10.0,
-        soft_max=10000.0,
-        max=1e6,
-        description="Mass of a cubic metre in kg; heavier objects push lighter ones aside",
-    )
-    young_modulus: FloatProperty(
-        name="Stiffness (Pa)",
-        default=1e5,
-        min=1.0,
-        soft_max=1e7,
-        max=1e12,
-        step=100000,
-        precision=0,
-        description="Young's modulus in pascal; higher is stiffer, and takes longer to simulate",
-    )
-    poisson_ratio: FloatProperty(
-        name="Poisson's Ratio",
-        default=0.3,
-        min=0.0,
-        max=0.49,
-        description="How much the object bulges sideways when it is squeezed",
-    )
-    friction_angle: FloatProperty(
-        name="Friction Angle",
-        default=0.6109,
-        min=0.0,
-        max=1.39,
-        subtype="ANGLE",
-        unit="ROTATION",
-        description="Slope at which a heap begins to slide; higher piles up steeper",
-    )
-    cohesion: FloatProperty(
-        name="Cohesion (Pa)",
-        default=0.0,
-        min=0.0,
-        soft_max=5000.0,
-        max=1e9,
-        description="How strongly grains hold together, in pascal; wet sand keeps its shape",
-    )
-    bulk_modulus: FloatProperty(
-        name="Bulk Modulus (Pa)",
-        default=1e5,
-        min=10.0,
-        soft_max=1e6,
-        max=1e12,
-        step=100000,
-        precision=0,
-        description="Resistance to compression in pascal; higher keeps the volume better, "
-        "and takes longer to simulate",
-    )
-    gamma: FloatProperty(
-        name="Gamma",
-        default=7.0,
-        min=1.0,
-        max=20.0,
-        description="How sharply pressure rises with compression; 7 is water's",
-    )
-    viscosity: FloatProperty(
-        name="Viscosity (Pa s)",
-        default=1e-3,
-        min=0.0,
-        soft_max=100.0,
-        max=1e6,
-        precision=4,
-        description="Thickness of the liquid in pascal seconds; 0.001 is water, 10 is honey",
-    )
-    velocity: FloatVectorProperty(
-        name="Velocity",
-        size=3,
-        subtype="VELOCITY",
-        unit="VELOCITY",
-        description="Speed and direction, in the world, with which the object starts",
-    )
-    angular_velocity: FloatVectorProperty(
-        name="Spin (rad/s)",
-        size=3,
-        subtype="XYZ",
-        description="Radians a second about the world's axes with which the object starts",
-    )
-    thickness: FloatProperty(
-        name="Thickness",
-        default=0.0,
-        min=0.0,
-        soft_max=1.0,
-        subtype="DISTANCE",
-        unit="LENGTH",
-        description="Depth given to a mesh that is not closed; 0 takes two grid cells",
-    )
-    splat_density: FloatProperty(
-        name="Splat Density",
-        default=1.0,
-        min=0.01,
-        soft_max=10.0,
-        max=1000.0,
-        description="Share of the splats relative to other objects of the same size; "
-        "higher shows finer detail",
-    )
-    use_inner_color: BoolProperty(
-        name="Inner Color",
-        default=False,
-        description="Give the inside a colour of its own; without it, the surface's mean is used",
-    )
-    inner_color: FloatVectorProperty(
-        name="Inner Color",
-        size=3,
-        subtype="COLOR",
-        default=(0.8, 0.2, 0.1),
-        min=0.0,
-        soft_max=1.0,
-        description="What shows where the object tears",
-    )
-    boundary: EnumProperty(
-        name="Contact",
-        items=BOUNDARIES,
-        default="SEPARATE",
-        description="What the surface does to what touches it",
-    )
-    friction: FloatProperty(
-        name="Friction",
-        default=0.3,
-        min=0.0,
-        soft_max=1.0,
-        max=100.0,
-        description="Grip of the surface; things slide when the slope exceeds its arctangent",
-    )
+def _is_volume_object(_settings: bpy.types.PropertyGroup, candidate: bpy.types.Object) -> bool:
+    return candidate.type in {"MESH", "EMPTY"}
 
 
 class ImpetusTake(bpy.types.PropertyGroup):
     """One take of a scene: enough to find it again after the file was closed."""
 
     name: StringProperty(name="Name", description="Name of the take and of its folder")
+    key: StringProperty(description="Its name before the backend gave it one")
     job: StringProperty()
     take: StringProperty()
     state: StringProperty(default="exporting")
     sentence: StringProperty(description="What happened, where something did")
+    warnings: StringProperty(description="What the artist should know, a line each")
+    is_placed: BoolProperty(description="Whether it was put on the timeline")
     folder: StringProperty(description="Where the take's frames are; // is beside the file")
     last_seq: IntProperty(min=0)
     first: IntProperty()
@@ -267,6 +113,7 @@ class ImpetusScene(bpy.types.PropertyGroup):
     domain: PointerProperty(
         name="Domain",
         type=bpy.types.Object,
+        poll=_is_volume_object,
         description="Object whose bounding box holds the simulation; without one, the dynamic "
         "objects' surroundings",
     )

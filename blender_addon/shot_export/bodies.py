@@ -14,7 +14,7 @@ from impetus.backend.contract.shot import (
     Water,
 )
 
-from ..properties import ImpetusPhysics
+from ..physics import ImpetusPhysics
 from .looks import LooksReader
 from .things import Thing
 from .transforms import Placing, place

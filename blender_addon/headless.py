@@ -1,0 +1,147 @@
+"""Takes without a window.
+
+    blender --command impetus render FILE.blend --out DIR
+
+and from a Python with bpy, where the extension is installed:
+
+    from bl_ext.user_default.impetus.headless import render_file
+    render_file("FILE.blend", "DIR")
+
+Exit codes: 0 done, 1 the shot cannot be made as it stands, 75 try again (the backend was lost).
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import bpy
+
+from impetus.backend.contract.errors import CancelledError, ImpetusError, LinkError
+
+from . import takes
+from .jobs import machine, session
+from .jobs.state import find, status
+from .panels import progress_text
+from .properties import ImpetusTake
+
+DONE, FAILED, TRY_AGAIN = 0, 1, 75
+PAUSE = 0.02
+LOST_SECONDS = 120.0
+"How long a backend may stay away before the command gives up."
+
+Say = Callable[[str], None]
+
+
+def make_take(
+    scene: bpy.types.Scene, *, python: Path | None = None, home: Path | None = None,
+    say: Say = lambda line: None,
+) -> ImpetusTake:  # fmt: skip
+    """Make a take of the scene, wait for it, and return it; it stands on the scene's timeline.
+
+    `python` is the backend's Python, `home` its home; by default, those of this install.
+    Raises ShotError, LinkError (try again), or what the backend failed with.
+    """
+    if python is not None or home is not None:
+        machine.choose(python=python, home=home)
+    key = session.make_take(scene).key
+    for line in find(key).warnings.splitlines():
+        say(f"warning: {line}")
+    said, seen = "", time.monotonic()
+    while True:
+        session.tick()
+        take = find(key)
+        if take is None:
+            raise CancelledError("The take was removed.")
+        text = _line(take)
+        if text != said:
+            said, seen = text, time.monotonic()
+            say(text)
+        if not take.is_active:
+            break
+        if status().link != "OFF":
+            seen = time.monotonic()
+        elif time.monotonic() - seen > LOST_SECONDS:
+            raise LinkError(status().sentence or "The backend is gone.", "Try again.")
+        time.sleep(PAUSE)
+    return _judge(take)
+
+
+def render_file(
+    path: str | Path, out: str | Path, *, python: Path | None = None, home: Path | None = None,
+    say: Say | None = None,
+) -> int:  # fmt: skip
+    """Open a blend file, make a take of its scene, put its files into `out`; return the exit code.
+
+    The blend file itself is not changed.
+    """
+    say = say or _print
+    target = Path(out).resolve()
+    try:
+        if not Path(path).is_file():
+            raise ImpetusError(f"Expected a blend file, got {path}.", "Check the path.")
+        bpy.ops.wm.open_mainfile(filepath=str(Path(path).resolve()))
+        take = make_take(bpy.context.scene, python=python, home=home, say=say)
+        folder = takes.folder_of(take)
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, target, dirs_exist_ok=True)
+        session.remove(bpy.context.scene, take, files=False)
+        shutil.rmtree(folder)
+    except LinkError as error:
+        say(f"error: {error}")
+        return TRY_AGAIN
+    except ImpetusError as error:
+        say(f"error: {error}")
+        return FAILED
+    say(f"done: {target}")
+    return DONE
+
+
+def run_command(arguments: list[str]) -> int:
+    """Carry out `blender --command impetus ...`; return its exit code."""
+    parser = argparse.ArgumentParser(prog="blender --command impetus")
+    commands = parser.add_subparsers(dest="command", required=True)
+    render = commands.add_parser("render", help="make a take of a blend file")
+    render.add_argument("file", type=Path, help="the blend file")
+    render.add_argument("--out", type=Path, required=True, help="folder for the take's files")
+    render.add_argument("--python", type=Path, help="the backend's Python, for development")
+    render.add_argument("--home", type=Path, help="the backend's home, for development")
+    try:
+        chosen = parser.parse_args(arguments)
+    except SystemExit as end:
+        return int(end.code or 0)
+    return render_file(chosen.file, chosen.out, python=chosen.python, home=chosen.home)
+
+
+def _line(take: ImpetusTake) -> str:
+    if not take.is_active:
+        return f"{take.name}: {take.state}"
+    return f"{take.name}: {progress_text(status(), take) or take.state}"
+
+
+def _judge(take: ImpetusTake) -> ImpetusTake:
+    if take.state == "done":
+        return take
+    if take.state == "cancelled":
+        raise CancelledError(f"{take.name} was cancelled.")
+    if not take.job:
+        raise LinkError(take.sentence, "")
+    raise ImpetusError(take.sentence, "")
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+_command: list[object] = []
+
+
+def register() -> None:
+    _command.append(bpy.utils.register_cli_command("impetus", run_command))
+
+
+def unregister() -> None:
+    bpy.utils.unregister_cli_command(_command.pop())

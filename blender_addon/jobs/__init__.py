@@ -1,0 +1,1 @@
+"""What runs beside Blender: the link to the backend, its set-up, bakes, and the takes that grow."""

@@ -1,0 +1,196 @@
+"""Runs in a background Blender, on a copy: bakes every body's light into corner colours.
+
+blender --background --factory-startup --python bake_run.py -- ORDER.json
+python bake_run.py -- ORDER.json        (a Python with bpy)
+"""
+
+import importlib.util
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+ORDER: dict[str, Any] = json.loads(Path(sys.argv[-1]).read_text("utf-8"))
+sys.path += [path for path in ORDER["paths"] if path not in sys.path]
+
+import bmesh  # noqa: E402 (the paths come first: the wheels are not in a factory start)
+import bpy  # noqa: E402
+import numpy as np  # noqa: E402
+
+
+def load_extension() -> Any:
+    """Import the extension's package under a name of its own, whatever its folder is called."""
+    folder = Path(ORDER["package"])
+    spec = importlib.util.spec_from_file_location(
+        "impetus_extension", folder / "__init__.py", submodule_search_locations=[str(folder)]
+    )
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["impetus_extension"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def main() -> None:
+    """Open the copy, bake, and write the result whole."""
+    load_extension()
+    from impetus_extension import properties
+
+    properties.register()
+    bpy.ops.wm.open_mainfile(filepath=ORDER["copy"], load_ui=False)
+    scene = bpy.data.scenes[ORDER["scene"]]
+    start = scene.impetus.simulation_start
+    things, copies = real_copies(scene, start)
+    prepare_cycles(scene)
+    pairs = list(zip(things, copies, strict=True))
+    areas = [area(copy.data, thing.matrices[0]) for thing, copy in pairs]
+    result: dict[str, Any] = {"names": json.dumps([thing.name for thing in things])}
+    for index, (thing, copy) in enumerate(pairs):
+        say(f"IMPETUS {index} {len(things)} {thing.name}")
+        share = ORDER["triangles"] * areas[index] / max(sum(areas), 1e-12)
+        densify(copy.data, np.array(thing.matrices[0]), max(share, 200))
+        bake(scene, copy)
+        result |= {f"{k}_{index}": v for k, v in read(scene, thing, copy).items()}
+    part = ORDER["result"] + ".tmp.npz"
+    np.savez(part, **result)
+    os.replace(part, ORDER["result"])
+
+
+def say(line: str) -> None:
+    """Speak to the process that watches this one."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def real_copies(scene: Any, start: int) -> tuple[list[Any], list[Any]]:
+    """Put a plain mesh object in the place of everything that is seen; return things and copies."""
+    from impetus_extension.shot_export.things import Things
+
+    layer = scene.view_layers[0]
+    collected = Things(scene, layer)
+    scene.frame_set(start)
+    collected.add(start, layer.depsgraph, meshes=True, last=False)
+    things = [thing for thing in collected.present(1) if thing.mesh is not None]
+    copies = [copy_of(thing, scene) for thing in things]
+    for instance in layer.depsgraph.object_instances:
+        source = instance.parent if instance.is_instance else instance.object
+        if instance.is_instance or source.original.type not in {"LIGHT", "CAMERA", "VOLUME"}:
+            HIDDEN.add(source.original)
+    for source in HIDDEN:
+        source.hide_render = True
+    for copy in copies:
+        scene.collection.objects.link(copy)
+    layer.update()
+    return things, copies
+
+
+HIDDEN: set[Any] = set()
+
+
+def copy_of(thing: Any, scene: Any) -> Any:
+    """Make an object of the thing's evaluated triangles, with its layers and materials."""
+    mesh = bpy.data.meshes.new(thing.name)
+    found = thing.mesh
+    mesh.from_pydata(found.vertices.tolist(), [], found.triangles.tolist())
+    for material in found.materials:
+        mesh.materials.append(material)
+    mesh.polygons.foreach_set("material_index", found.slot)
+    for name, uv in found.uv.items():
+        layer = mesh.uv_layers.new(name=name)
+        layer.uv.foreach_set("vector", uv.ravel())
+    for name, colors in found.colors.items():
+        attribute = mesh.color_attributes.new(name, "FLOAT_COLOR", "CORNER")
+        attribute.data.foreach_set("color", colors.ravel())
+    mesh.polygons.foreach_set("use_smooth", np.ones(len(found.triangles), bool))
+    mesh.normals_split_custom_set(found.normals.reshape(-1, 3).tolist())
+    copy = bpy.data.objects.new(f"impetus {thing.name}", mesh)
+    from mathutils import Matrix
+
+    copy.matrix_world = Matrix(thing.matrices[0].tolist())
+    return copy
+
+
+def area(mesh: Any, matrix: Any) -> float:
+    """Return the surface in the world, square Blender units."""
+    linear = np.array(matrix)[:3, :3]
+    vertices = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", vertices.ravel())
+    corners = np.empty(len(mesh.polygons) * 3, np.int32)
+    mesh.loops.foreach_get("vertex_index", corners)
+    a, b, c = (vertices @ linear.T)[corners.reshape(-1, 3)].transpose(1, 0, 2)
+    return float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2)
+
+
+def densify(mesh: Any, matrix: Any, triangles: float) -> None:
+    """Split long edges until the light's detail has corners to lie on."""
+    linear = matrix[:3, :3]
+    longest = np.sqrt(area(mesh, matrix) / triangles * 4 / np.sqrt(3))
+    work = bmesh.new()
+    work.from_mesh(mesh)
+    for _ in range(10):
+        long = [
+            edge
+            for edge in work.edges
+            if np.linalg.norm(linear @ np.array(edge.verts[0].co - edge.verts[1].co))
+            > longest * 1.4
+        ]
+        if not long or len(work.faces) > 2 * triangles:
+            break
+        bmesh.ops.subdivide_edges(work, edges=long, cuts=1, use_grid_fill=True)
+        bmesh.ops.triangulate(work, faces=[face for face in work.faces if len(face.verts) > 3])
+    work.to_mesh(mesh)
+    work.free()
+
+
+def prepare_cycles(scene: Any) -> None:
+    """Set Cycles as the bake needs it; the copy is ours to change."""
+    scene.render.engine = "CYCLES"
+    scene.cycles.samples = ORDER["samples"]
+    scene.cycles.use_adaptive_sampling = False
+    scene.render.use_simplify = False
+    if ORDER["device"] != "NONE":
+        preferences = bpy.context.preferences.addons["cycles"].preferences
+        preferences.compute_device_type = ORDER["device"]
+        preferences.refresh_devices()
+        for device in preferences.devices:
+            device.use = True
+
+
+def bake(scene: Any, copy: Any) -> None:
+    """Bake all light into the copy's corner colours."""
+    mesh, layer = copy.data, scene.view_layers[0]
+    attribute = mesh.color_attributes.new("impetus light", "FLOAT_COLOR", "CORNER")
+    mesh.color_attributes.active_color = attribute
+    with bpy.context.temp_override(
+        scene=scene, view_layer=layer, active_object=copy, object=copy, selected_objects=[copy],
+        selected_editable_objects=[copy],
+    ):  # fmt: skip
+        for other in layer.objects:
+            other.select_set(other == copy)
+        layer.objects.active = copy
+        bpy.ops.object.bake(type="COMBINED", target="VERTEX_COLORS", margin=0, use_clear=True)
+
+
+def read(scene: Any, thing: Any, copy: Any) -> dict[str, Any]:
+    """Return the baked mesh as the shot wants it: body space, metres, outside outside."""
+    from dataclasses import replace
+
+    from impetus_extension.shot_export.meshes import read_mesh
+    from impetus_extension.shot_export.transforms import place
+
+    evaluated = copy.evaluated_get(scene.view_layers[0].depsgraph)
+    mesh = read_mesh(evaluated)
+    mesh = replace(mesh, colors={"light": mesh.colors["impetus light"]})
+    placing = place(thing.name, np.stack(thing.matrices), 0, scene.unit_settings.scale_length)
+    body = mesh.stretched(placing.stretch)
+    return {
+        "vertices": body.vertices,
+        "triangles": body.triangles,
+        "normals": body.normals,
+        "slot": body.slot,
+        "colors": np.clip(np.nan_to_num(body.colors["light"]), 0, 1e4),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,416 @@
+"""Operators: each reads properties, calls one function, and reports."""
+
+import bpy
+from bpy.props import BoolProperty, EnumProperty, StringProperty
+
+from impetus.backend.contract.errors import ImpetusError
+
+from . import materials, preflight, takes
+from .jobs import backend_setup, machine, session
+from .jobs.state import connect, find, say, state
+from .properties import ImpetusTake
+from .shot_export.meshes import MESHABLE
+
+
+def active_take(context: bpy.types.Context) -> ImpetusTake | None:
+    """Return the take that the list shows as chosen."""
+    chosen, index = context.scene.impetus.takes, context.scene.impetus.take_index
+    return chosen[index] if 0 <= index < len(chosen) else None
+
+
+def explain(error: ImpetusError) -> str:
+    """Return an error as a report: what is wrong, and what to do."""
+    return f"{error.sentence} {error.remedy}".strip()
+
+
+# --- objects
+
+
+class OBJECT_OT_impetus_add(bpy.types.Operator):
+    """Let the selected objects take part in Impetus' physics"""
+
+    bl_idname = "object.impetus_add"
+    bl_label = "Add Impetus Physics"
+    bl_options = {"REGISTER", "UNDO"}
+
+    role: EnumProperty(
+        name="Role",
+        items=(
+            ("DYNAMIC", "Dynamic", ""),
+            ("STATIC", "Static", ""),
+            ("KINEMATIC", "Kinematic", ""),
+        ),
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if context.object is None or context.object.type not in MESHABLE:
+            cls.poll_message_set("Needs an object with a surface")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        for ob in {context.object, *context.selected_objects}:
+            if ob.type in MESHABLE and ob.impetus.role == "NONE":
+                ob.impetus.role = self.role
+        return {"FINISHED"}
+
+
+class OBJECT_OT_impetus_remove(bpy.types.Operator):
+    """Take the object out of Impetus' physics; it is still rendered"""
+
+    bl_idname = "object.impetus_remove"
+    bl_label = "Remove Impetus Physics"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.object is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.object.impetus.role = "NONE"
+        return {"FINISHED"}
+
+
+class OBJECT_OT_impetus_material(bpy.types.Operator):
+    """Use this material's values"""
+
+    bl_idname = "object.impetus_material"
+    bl_label = "Use Material"
+    bl_options = {"REGISTER", "UNDO"}
+
+    name: StringProperty(name="Material")
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.object is not None
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        materials.apply(context.object.impetus, self.name)
+        return {"FINISHED"}
+
+
+# --- backend
+
+
+class IMPETUS_OT_set_up(bpy.types.Operator):
+    """Fetch what simulates and renders into a folder of its own; Blender itself is not changed"""
+
+    bl_idname = "impetus.set_up"
+    bl_label = "Set Up Backend"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if not bpy.app.online_access:
+            cls.poll_message_set("Needs online access: Preferences, System, Network")
+        elif not machine.can_set_up():
+            cls.poll_message_set("Install the extension from its zip; this copy has no backend")
+        elif state.work:
+            cls.poll_message_set("It is being set up")
+        else:
+            return True
+        return False
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=360)
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        column = self.layout.column(align=True)
+        column.label(text=f"Downloads about {backend_setup.DOWNLOAD_MEGABYTES} MB once,")
+        column.label(text=f"and keeps {backend_setup.DISK_MEGABYTES} MB in the extension's folder.")
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        session.set_up()
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_stop(bpy.types.Operator):
+    """Stop setting up, and remove what was begun"""
+
+    bl_idname = "impetus.stop"
+    bl_label = "Cancel"
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        session.stop_work()
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_connect(bpy.types.Operator):
+    """Find the backend that runs on this machine, or start it"""
+
+    bl_idname = "impetus.connect"
+    bl_label = "Connect"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if not machine.has_backend():
+            cls.poll_message_set("Set up the backend first")
+            return False
+        if state.is_linked or state.is_connecting:
+            cls.poll_message_set("It is connected")
+            return False
+        return True
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        connect()
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_disconnect(bpy.types.Operator):
+    """Let go of the backend; what it makes goes on"""
+
+    bl_idname = "impetus.disconnect"
+    bl_label = "Disconnect"
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        session.disconnect()
+        return {"FINISHED"}
+
+
+# --- takes
+
+
+class IMPETUS_OT_make_take(bpy.types.Operator):
+    """Simulate and render the frame range as a new take; it grows on the timeline meanwhile"""
+
+    bl_idname = "impetus.make_take"
+    bl_label = "Make Take"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        worst = next(iter(preflight.problems(context.scene)), None)
+        if not machine.has_backend():
+            cls.poll_message_set("Set up the backend first")
+        elif worst is not None and not worst.is_warning:
+            cls.poll_message_set(f"{worst.where}: {worst.text}")
+        elif context.mode not in {"OBJECT", "POSE"}:
+            cls.poll_message_set("Leave edit mode first")
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        context.window_manager.progress_begin(0, 1)
+        try:
+            take = session.make_take(context.scene, context.view_layer)
+        except ImpetusError as error:
+            say(sentence=error.sentence, remedy=error.remedy)
+            self.report({"ERROR"}, explain(error))
+            return {"CANCELLED"}
+        finally:
+            context.window_manager.progress_end()
+        say(sentence="", remedy="")
+        if take.warnings:
+            self.report({"WARNING"}, take.warnings)
+        return {"FINISHED"}
+
+
+class _OfTake:
+    """Acts on the take of `key`, or on the chosen one."""
+
+    key: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
+
+    def take(self, context: bpy.types.Context) -> ImpetusTake | None:
+        return find(self.key) if self.key else active_take(context)
+
+
+class IMPETUS_OT_cancel(_OfTake, bpy.types.Operator):
+    """End the take; the frames that are there stay"""
+
+    bl_idname = "impetus.cancel"
+    bl_label = "Cancel Take"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if (take := self.take(context)) is None:
+            return {"CANCELLED"}
+        session.cancel(take)
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_resume(_OfTake, bpy.types.Operator):
+    """Go on at the first missing frame"""
+
+    bl_idname = "impetus.resume"
+    bl_label = "Resume Take"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        if take is None or not take.job:
+            cls.poll_message_set("The take was never sent; make a new one")
+            return False
+        if take.is_active or take.state == "done":
+            cls.poll_message_set("The take is not stopped")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            session.resume(self.take(context))
+        except ImpetusError as error:
+            self.report({"ERROR"}, explain(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_import_take(_OfTake, bpy.types.Operator):
+    """Put the take on the timeline and behind the camera"""
+
+    bl_idname = "impetus.import_take"
+    bl_label = "Import Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        take = active_take(context)
+        if take is None or not takes.frames_on_disk(take):
+            cls.poll_message_set("The take has no frames yet")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        graded = context.scene.view_settings.view_transform
+        take = self.take(context)
+        takes.place(context.scene, take)
+        take.is_placed = True
+        if graded != "Standard":
+            self.report({"INFO"}, f"View transform is Standard instead of {graded}")
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_show_take(_OfTake, bpy.types.Operator):
+    """Show this take alone: the other takes on the timeline are muted"""
+
+    bl_idname = "impetus.show_take"
+    bl_label = "Show Take"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if (take := self.take(context)) is None or not takes.frames_on_disk(take):
+            self.report({"WARNING"}, "The take has no frames yet")
+            return {"CANCELLED"}
+        takes.show(context.scene, take)
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_remove_take(_OfTake, bpy.types.Operator):
+    """Take the take off the list and the timeline"""
+
+    bl_idname = "impetus.remove_take"
+    bl_label = "Remove Take"
+
+    files: BoolProperty(
+        name="Delete Frames",
+        description="Delete the take's files as well; this cannot be undone",
+        options={"SKIP_SAVE"},
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return active_take(context) is not None
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=260)
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        session.remove(context.scene, self.take(context), files=self.files)
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_open_folder(_OfTake, bpy.types.Operator):
+    """Open the take's folder"""
+
+    bl_idname = "impetus.open_folder"
+    bl_label = "Open Folder"
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        if (take := self.take(context)) is None or not takes.folder_of(take).is_dir():
+            self.report({"WARNING"}, "The take has no folder any more")
+            return {"CANCELLED"}
+        bpy.ops.wm.path_open(filepath=str(takes.folder_of(take)))
+        return {"FINISHED"}
+
+
+# --- problems
+
+
+class IMPETUS_OT_fix(bpy.types.Operator):
+    """Put this right"""
+
+    bl_idname = "impetus.fix"
+    bl_label = "Fix"
+    bl_options = {"REGISTER", "UNDO"}
+
+    where: StringProperty()
+    fix: StringProperty()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        scene, ob = context.scene, context.scene.objects.get(self.where)
+        match self.fix:
+            case "ADD_CAMERA":
+                found = next((each for each in scene.objects if each.type == "CAMERA"), None)
+                scene.camera = found or _new_camera(context)
+            case "ADD_PHYSICS":
+                return bpy.ops.object.impetus_add()
+            case "START_FIRST":
+                scene.impetus.simulation_start = scene.frame_start
+            case "PERSPECTIVE" if ob:
+                ob.data.type = "PERSP"
+            case "SHOW_IN_RENDER" if ob:
+                ob.hide_render = False
+            case "REMOVE_PHYSICS" if ob:
+                ob.impetus.role = "NONE"
+            case "MAKE_KINEMATIC" if ob:
+                ob.impetus.role = "KINEMATIC"
+            case _:
+                return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def _new_camera(context: bpy.types.Context) -> bpy.types.Object:
+    camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+    context.collection.objects.link(camera)
+    region = getattr(context.space_data, "region_3d", None)
+    if region is not None:  # where the artist looks from now
+        camera.matrix_world = region.view_matrix.inverted()
+    return camera
+
+
+class IMPETUS_OT_select(bpy.types.Operator):
+    """Select the object"""
+
+    bl_idname = "impetus.select"
+    bl_label = "Select Object"
+    bl_options = {"REGISTER", "UNDO"}
+
+    where: StringProperty()
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        ob = context.view_layer.objects.get(self.where)
+        if ob is None:
+            return {"CANCELLED"}
+        for other in context.view_layer.objects:
+            other.select_set(other == ob)
+        context.view_layer.objects.active = ob
+        return {"FINISHED"}
+
+
+classes = (
+    OBJECT_OT_impetus_add,
+    OBJECT_OT_impetus_remove,
+    OBJECT_OT_impetus_material,
+    IMPETUS_OT_set_up,
+    IMPETUS_OT_stop,
+    IMPETUS_OT_connect,
+    IMPETUS_OT_disconnect,
+    IMPETUS_OT_make_take,
+    IMPETUS_OT_cancel,
+    IMPETUS_OT_resume,
+    IMPETUS_OT_import_take,
+    IMPETUS_OT_show_take,
+    IMPETUS_OT_remove_take,
+    IMPETUS_OT_open_folder,
+    IMPETUS_OT_fix,
+    IMPETUS_OT_select,
+)
+register, unregister = bpy.utils.register_classes_factory(classes)

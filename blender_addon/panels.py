@@ -1,0 +1,386 @@
+"""Panels: physics on the object, job settings in the output, the job itself in the sidebar."""
+
+import bpy
+
+from . import materials, preflight
+from .jobs import machine
+from .jobs.state import find
+from .operators import active_take
+from .physics import ImpetusPhysics
+from .properties import ImpetusStatus, ImpetusTake
+
+STATE_ICONS = {
+    "exporting": "SORTTIME",
+    "baking": "RENDER_STILL",
+    "uploading": "EXPORT",
+    "queued": "SORTTIME",
+    "running": "PLAY",
+    "paused": "PAUSE",
+    "done": "CHECKMARK",
+    "failed": "ERROR",
+    "cancelled": "CANCEL",
+}
+MAX_PROBLEMS = 6
+LINE = 44
+"Characters of text that a sidebar of usual width shows."
+
+
+# --- Properties > Physics
+
+
+class _OfObject:
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "physics"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.object is not None and context.object.impetus.role != "NONE"
+
+
+class PHYSICS_PT_impetus(_OfObject, bpy.types.Panel):
+    bl_label = "Impetus"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, physics = self.layout, context.object.impetus
+        layout.use_property_split = True
+        roles = layout.row(align=True)
+        roles.use_property_split = False
+        for role in ("DYNAMIC", "STATIC", "KINEMATIC"):
+            roles.prop_enum(physics, "role", role)
+        if physics.role == "DYNAMIC":
+            column = layout.column()
+            column.prop(physics, "velocity")
+            column.prop(physics, "angular_velocity")
+        else:
+            layout.prop(physics, "boundary")
+            friction = layout.column()
+            friction.active = physics.boundary == "SEPARATE"
+            friction.prop(physics, "friction")
+
+
+class PHYSICS_MT_impetus_materials(bpy.types.Menu):
+    bl_label = "Materials"
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        for name in materials.presets():
+            self.layout.operator("object.impetus_material", text=name).name = name
+
+
+class PHYSICS_PT_impetus_material(_OfObject, bpy.types.Panel):
+    bl_label = "Material"
+    bl_parent_id = "PHYSICS_PT_impetus"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return super().poll(context) and context.object.impetus.role == "DYNAMIC"
+
+    def draw_header_preset(self, _context: bpy.types.Context) -> None:
+        row = self.layout.row()
+        row.emboss = "NONE"
+        row.menu("PHYSICS_MT_impetus_materials", text="", icon="PRESET")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, physics = self.layout, context.object.impetus
+        layout.use_property_split = True
+        layout.prop(physics, "material", text="Type")
+        column = layout.column()
+        column.prop(physics, "density")
+        for name in _material_fields(physics):
+            column.prop(physics, name)
+
+
+class PHYSICS_PT_impetus_looks(_OfObject, bpy.types.Panel):
+    bl_label = "Splats"
+    bl_parent_id = "PHYSICS_PT_impetus"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, physics = self.layout, context.object.impetus
+        layout.use_property_split = True
+        layout.prop(physics, "splat_density", text="Density")
+        layout.prop(physics, "thickness")
+        if physics.role == "DYNAMIC":
+            row = layout.row(heading="Inner Color")
+            row.prop(physics, "use_inner_color", text="")
+            color = row.row()
+            color.active = physics.use_inner_color
+            color.prop(physics, "inner_color", text="")
+
+
+def _material_fields(physics: ImpetusPhysics) -> tuple[str, ...]:
+    return {
+        "ELASTIC": ("young_modulus", "poisson_ratio"),
+        "SAND": ("friction_angle", "cohesion", "young_modulus", "poisson_ratio"),
+        "WATER": ("viscosity", "bulk_modulus", "gamma"),
+    }[physics.material]
+
+
+def draw_physics_button(self: bpy.types.Panel, context: bpy.types.Context) -> None:
+    """Stand among the physics types that an object may be given."""
+    column = self.layout.column()
+    if context.object.impetus.role == "NONE":
+        column.operator("object.impetus_add", text="Impetus", icon="MOD_SOFT")
+    else:
+        column.operator("object.impetus_remove", text="Impetus", icon="X")
+
+
+# --- Properties > Output
+
+
+class _OfOutput:
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "output"
+
+
+class OUTPUT_PT_impetus(_OfOutput, bpy.types.Panel):
+    bl_label = "Impetus"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.impetus
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "splats")
+        layout.prop(settings, "seed")
+
+
+class OUTPUT_PT_impetus_simulation(_OfOutput, bpy.types.Panel):
+    bl_label = "Simulation"
+    bl_parent_id = "OUTPUT_PT_impetus"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.impetus
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "simulation_start", text="Start")
+        column = layout.column(align=True)
+        column.prop(settings, "resolution")
+        column.prop(settings, "particles_per_cell", text="Particles")
+        column = layout.column()
+        column.prop(settings, "domain")
+        walls = column.column()
+        walls.active = settings.domain is not None
+        walls.prop(settings, "walls")
+
+
+class OUTPUT_PT_impetus_ground(_OfOutput, bpy.types.Panel):
+    bl_label = "Ground"
+    bl_parent_id = "OUTPUT_PT_impetus"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        self.layout.prop(context.scene.impetus, "use_ground", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.impetus
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.active = settings.use_ground
+        layout.prop(settings, "ground_height")
+        layout.prop(settings, "ground_boundary")
+        friction = layout.column()
+        friction.active = settings.ground_boundary == "SEPARATE"
+        friction.prop(settings, "ground_friction")
+
+
+class OUTPUT_PT_impetus_light(_OfOutput, bpy.types.Panel):
+    bl_label = "Light"
+    bl_parent_id = "OUTPUT_PT_impetus"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.impetus
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "lighting", text="From")
+        if settings.lighting == "BAKE":
+            layout.prop(settings, "bake_samples")
+        else:
+            layout.prop(settings, "shadows")
+
+
+# --- sidebar
+
+
+class _OfSidebar:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Impetus"
+
+
+class VIEW3D_PT_impetus(_OfSidebar, bpy.types.Panel):
+    bl_label = "Make"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shown = self.layout, context.window_manager.impetus
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        _draw_backend(layout, shown)
+        layout.prop(context.scene.impetus, "take_name", placeholder=context.scene.name)
+        running = find(shown.job)
+        if running is None:
+            row = layout.row()
+            row.scale_y = 1.4
+            row.operator("impetus.make_take", icon="RENDER_ANIMATION")
+        else:
+            _draw_progress(layout, shown, running)
+        if shown.sentence:
+            _draw_text(layout, f"{shown.sentence} {shown.remedy}", icon="ERROR")
+
+
+def _draw_backend(layout: bpy.types.UILayout, shown: ImpetusStatus) -> None:
+    if shown.link == "SETUP":
+        row = layout.row(align=True)
+        row.progress(factor=shown.factor, text=shown.stage)
+        row.operator("impetus.stop", text="", icon="X")
+    elif shown.link == "ON":
+        row = layout.row()
+        row.label(text=shown.backend, icon="LINKED")
+        row.operator("impetus.disconnect", text="", icon="X", emboss=False)
+    elif shown.link == "CONNECTING":
+        layout.label(text="Connecting", icon="SORTTIME")
+    elif machine.has_backend():
+        layout.operator("impetus.connect", icon="UNLINKED")
+    elif not bpy.app.online_access and machine.can_set_up():
+        _draw_text(layout, "Setting up needs online access, once.", icon="INTERNET_OFFLINE")
+        layout.operator("extensions.userpref_allow_online", text="Allow Online Access")
+        layout.operator("impetus.set_up", icon="IMPORT")
+    else:
+        text = "Update Backend" if machine.is_outdated() else "Set Up Backend"
+        layout.operator("impetus.set_up", text=text, icon="IMPORT")
+
+
+def _draw_progress(layout: bpy.types.UILayout, shown: ImpetusStatus, running: ImpetusTake) -> None:
+    row = layout.row(align=True)
+    row.scale_y = 1.4
+    row.progress(factor=shown.factor, text=progress_text(shown, running))
+    row.operator("impetus.cancel", text="", icon="X").key = running.key
+
+
+def progress_text(shown: ImpetusStatus, running: ImpetusTake) -> str:
+    """Return stage, frames and time left, as a person says it."""
+    parts = [shown.stage]
+    if running.frames_done:
+        parts.append(f"{running.frames_done} of {running.frames_total}")
+    if shown.seconds_left >= 0:
+        minutes, seconds = divmod(round(shown.seconds_left), 60)
+        parts.append(f"{minutes}:{seconds:02d} left")
+    return "  ·  ".join(parts)
+
+
+class VIEW3D_PT_impetus_problems(_OfSidebar, bpy.types.Panel):
+    bl_label = "Before You Start"
+    bl_parent_id = "VIEW3D_PT_impetus"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return bool(preflight.problems(context.scene))
+
+    def draw(self, context: bpy.types.Context) -> None:
+        found = preflight.problems(context.scene)
+        column = self.layout.column()
+        for problem in found[:MAX_PROBLEMS]:
+            row = column.row(align=True)
+            icon = "INFO" if problem.is_warning else "ERROR"
+            if problem.where in context.scene.objects:
+                row.operator(
+                    "impetus.select", text=problem.where, icon=icon, emboss=False
+                ).where = problem.where
+            else:
+                row.label(text=problem.where, icon=icon)
+            if problem.fix:
+                fix = row.operator("impetus.fix", text=FIXES[problem.fix])
+                fix.where, fix.fix = problem.where, problem.fix
+            _draw_text(column, problem.text)
+        if len(found) > MAX_PROBLEMS:
+            column.label(text=f"and {len(found) - MAX_PROBLEMS} more")
+
+
+FIXES = {
+    "ADD_CAMERA": "Add Camera",
+    "ADD_PHYSICS": "Add Physics",
+    "PERSPECTIVE": "Use Perspective",
+    "START_FIRST": "Start First",
+    "SHOW_IN_RENDER": "Show",
+    "REMOVE_PHYSICS": "Remove Physics",
+    "MAKE_KINEMATIC": "Make Kinematic",
+}
+
+
+class IMPETUS_UL_takes(bpy.types.UIList):
+    def draw_item(
+        self, _context: bpy.types.Context, layout: bpy.types.UILayout, _data: object,
+        item: ImpetusTake, _icon: int, _owner: object, _index: str,
+    ) -> None:  # fmt: skip
+        row = layout.row(align=True)
+        row.label(text=item.name, icon=STATE_ICONS.get(item.state, "QUESTION"))
+        count = row.row()
+        count.alignment = "RIGHT"
+        count.active = False
+        done = item.state == "done"
+        count.label(
+            text=f"{item.frames_total}" if done else f"{item.frames_done}/{item.frames_total}"
+        )
+
+
+class VIEW3D_PT_impetus_takes(_OfSidebar, bpy.types.Panel):
+    bl_label = "Takes"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.scene.impetus
+        row = layout.row()
+        row.template_list("IMPETUS_UL_takes", "", settings, "takes", settings, "take_index", rows=4)
+        side = row.column(align=True)
+        side.operator("impetus.import_take", text="", icon="SEQUENCE")
+        side.operator("impetus.show_take", text="", icon="HIDE_OFF")
+        side.operator("impetus.open_folder", text="", icon="FILE_FOLDER")
+        side.separator()
+        side.operator("impetus.remove_take", text="", icon="REMOVE")
+        if (take := active_take(context)) is None:
+            return
+        if take.state in {"failed", "cancelled", "paused"} and take.job:
+            layout.operator("impetus.resume", icon="PLAY")
+        for text in filter(None, (take.sentence, *take.warnings.splitlines())):
+            _draw_text(layout, text, icon="ERROR" if take.state == "failed" else "INFO")
+
+
+def _draw_text(layout: bpy.types.UILayout, text: str, icon: str = "BLANK1") -> None:
+    """Lay out a sentence in lines: Blender's labels do not wrap."""
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    line = ""
+    for word in [*text.split(), None]:
+        if word is None or len(line) + len(word) > LINE:
+            if line:
+                column.label(text=line, icon=icon)
+                icon = "BLANK1"
+            line = ""
+        line = f"{line} {word}".strip() if word else line
+
+
+classes = (
+    PHYSICS_PT_impetus,
+    PHYSICS_MT_impetus_materials,
+    PHYSICS_PT_impetus_material,
+    PHYSICS_PT_impetus_looks,
+    OUTPUT_PT_impetus,
+    OUTPUT_PT_impetus_simulation,
+    OUTPUT_PT_impetus_ground,
+    OUTPUT_PT_impetus_light,
+    VIEW3D_PT_impetus,
+    VIEW3D_PT_impetus_problems,
+    IMPETUS_UL_takes,
+    VIEW3D_PT_impetus_takes,
+)
+_register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)
+
+
+def register() -> None:
+    _register_classes()
+    bpy.types.PHYSICS_PT_add.append(draw_physics_button)
+
+
+def unregister() -> None:
+    bpy.types.PHYSICS_PT_add.remove(draw_physics_button)
+    _unregister_classes()
