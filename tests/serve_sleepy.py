@@ -4,6 +4,7 @@ python -P tests/serve_sleepy.py HOME [IDLE_SECONDS]
 """
 
 import logging
+import signal
 import sys
 from pathlib import Path
 
@@ -15,9 +16,11 @@ WORKER = [sys.executable, "-P", str(Path(__file__).with_name("engine_sleepy.py")
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     idle = float(sys.argv[2]) if len(sys.argv) > 2 else 900.0
-    Server(
+    server = Server(
         Path(sys.argv[1]),
         worker_command=WORKER,
         idle_seconds=idle,
         deadlines=dict(DEADLINES, simulate=2.0),
-    ).run()
+    )
+    signal.signal(signal.SIGTERM, lambda *_: server.stop())
+    server.run()

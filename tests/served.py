@@ -45,10 +45,10 @@ class Served:
         wait_for(self.is_up)
 
     def is_up(self) -> bool:
+        assert self.process.poll() is None, self.output
         try:
             return read_connection(self.home).pid == self.process.pid
         except LinkError:
-            assert self.process.poll() is None, self.output
             return False
 
     @property

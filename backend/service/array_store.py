@@ -2,6 +2,7 @@
 
 import mmap
 import os
+from collections import OrderedDict
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,9 @@ from ..contract.messages import CHUNK_BYTES
 MAPPED_BYTES = 1 << 20
 "From this size on an array is mapped, not read: a mapping holds a file handle."
 
+MAX_PARTS = 64
+"Arrays that may be on their way at once; a client sends one after the other."
+
 
 class ArrayStore:
     """The arrays of one home."""
@@ -21,7 +25,8 @@ class ArrayStore:
     def __init__(self, home: Path) -> None:
         self._folder = private_folder(home / "arrays")
         self._incoming = private_folder(home / "incoming")
-        self._received: dict[str, int] = {}
+        self._received: OrderedDict[str, int] = OrderedDict()
+        "Bytes that have come, by sha256, the longest untouched first."
 
     def clear_incoming(self) -> None:
         """Drop what an earlier server was still receiving; its client starts again."""
@@ -58,6 +63,8 @@ class ArrayStore:
         if offset == received:
             self._append(ref, offset, data)
             received = self._received[ref.sha256] = offset + len(data)
+            self._received.move_to_end(ref.sha256)
+            self._forget_abandoned()
         if received < ref.nbytes:
             return False
         self._finish(ref)
@@ -70,6 +77,11 @@ class ArrayStore:
                 stream.truncate()
             stream.seek(offset)
             stream.write(data)
+
+    def _forget_abandoned(self) -> None:
+        while len(self._received) > MAX_PARTS:
+            sha256, _ = self._received.popitem(last=False)
+            (self._incoming / sha256).unlink(missing_ok=True)
 
     def _finish(self, ref: ArrayRef) -> None:
         """Check the whole and give it its name; a wrong one is dropped."""

@@ -66,6 +66,14 @@ class Audience:
             return False
         return True
 
+    def anybody(self) -> bool:
+        """Return whether a client that said hello can be reached; an empty frame says nothing."""
+        return any([self._is_here(peer) for peer in list(self._sessions)])
+
+    def _is_here(self, peer: bytes) -> bool:
+        self.reply(peer, [b""])
+        return peer in self._sessions
+
     def pump(self) -> None:
         """Send each client what it has not got of its jobs' events, as far as it takes it."""
         if not self._store.told and (self._late is None or time.monotonic() < self._late):

@@ -16,7 +16,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from ..contract import messages as m
 from ..contract.errors import LinkError
@@ -46,6 +45,8 @@ IDLE_SECONDS = 900.0
 BURST = 200
 "Calls taken in a row before the worker is heard again."
 TICK = 1.0
+LOOKS = 10
+"How often, within the idle time, the server looks whether anybody is here."
 STOP_SECONDS = 5.0
 DISK_RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
@@ -69,7 +70,6 @@ class Server:
         self._device = device
         self._deadlines = deadlines
         self._stopping = threading.Event()
-        self._clients: set[int] = set()
         self._backlog: deque[tuple[FromWorker | Died, str | None]] = deque()
         self._retry_at = 0.0
         self._context: Context = zmq.Context()
@@ -105,9 +105,6 @@ class Server:
             ending.callback(gate.stop)
             self._control, control_port = server_socket(self._context, keys, CONTROL, HOST)
             bulk, bulk_port = server_socket(self._context, keys, BULK, HOST)
-            self._presence = self._control.get_monitor_socket(
-                zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED | zmq.EVENT_CLOSED
-            )
             self._store = Store(base)
             ending.callback(self._store.close)
             self._assemble()
@@ -142,22 +139,24 @@ class Server:
 
     def _loop(self) -> None:
         poller = zmq.Poller()
-        for source in (self._control, self._wakes, self._presence):
+        for source in (self._control, self._wakes):
             poller.register(source, zmq.POLLIN)
-        active = time.monotonic()
+        active = looked = time.monotonic()
         while not self._stopping.is_set():
             poller.poll(round(1000 * self._patience()))
             self._turn()
             now = time.monotonic()
-            if self._clients or self._foreman.busy:
+            if now - looked < self._idle_seconds / LOOKS:
+                continue
+            looked = now
+            if self._foreman.busy or self._audience.anybody():
                 active = now
-            elif now - active > self._idle_seconds:
+            elif now - active >= self._idle_seconds:
                 log.info("nobody was here and nothing to do for %g s", self._idle_seconds)
                 return
 
     def _turn(self) -> None:
         """Do what there is to do, once."""
-        self._note_presence()
         self._answer_calls()
         self._hear_worker()
         try:
@@ -217,14 +216,6 @@ class Server:
         with contextlib.suppress(OSError):  # the server is ending, or has wakes enough
             self._wake_end.send(b"!")
 
-    def _note_presence(self) -> None:
-        while self._presence.poll(0):
-            event = recv_monitor_message(self._presence)
-            if event["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-                self._clients.add(event["value"])
-            else:
-                self._clients.discard(event["value"])
-
     def _welcome(self) -> m.Welcome:
         return m.Welcome(
             version=product_version(),
@@ -243,7 +234,6 @@ class Server:
         self._executor.close()
         self._foreman.recover()
         self._audience.pump()
-        self._control.disable_monitor()
         # A last answer, such as that to Shutdown, may still be on its way.
         self._control.close(linger=200)
 
