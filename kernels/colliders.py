@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """Rigid colliders as signed distance grids that move; called by mpm_solver on grid and particles.
 
 A collider's distance lives in its body's own space; its pose is interpolated inside an interval
@@ -14,20 +13,27 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
+from .array_types import (
+    Cells,
+    Ints,
+    Mat3,
+    Spans,
+    Table,
+    Vec3,
+    Vec3s,
+    Vec4,
+    Vec4s,
+    Volume,
+    f32,
+    i32,
+    ivec3,
+    mat3,
+    template,
+    vec3,
+    vec4,
+)
 from .mpm_grid import CHUNK, SEPARATE, SLIP, STICK, contact
 from .mpm_state import BLOCK, FROZEN, PAD
-
-vec3 = ti.math.vec3
-vec4 = ti.math.vec4
-mat3 = ti.math.mat3
-ivec3 = ti.math.ivec3
-Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
-Vec4s = ti.types.ndarray(dtype=ti.math.vec4, ndim=1)
-Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
-Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
-Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
-Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
-Volume = ti.types.ndarray(dtype=ti.f32, ndim=3)
 
 BOUNDARIES = {"stick": STICK, "slip": SLIP, "separate": SEPARATE}
 RUN = 4096
@@ -79,13 +85,13 @@ def rotation_vector(rotation: NDArray[np.float64]) -> NDArray[np.float64]:
     sine = np.linalg.norm(axis) / 2
     angle = math.atan2(sine, cosine)
     if sine > 1e-8:
-        return axis / (2 * sine) * angle
+        return np.asarray(axis / (2 * sine) * angle)
     if cosine > 0:
-        return axis / 2
+        return np.asarray(axis / 2)
     # Half a turn: the axis is the eigenvector of eigenvalue 1.
     column = int(np.argmax(np.diag(rotation)))
     along = rotation[:, column] + np.eye(3)[column]
-    return along / np.linalg.norm(along) * math.pi
+    return np.asarray(along / np.linalg.norm(along) * math.pi)
 
 
 def rotation_matrix(vector: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -94,8 +100,9 @@ def rotation_matrix(vector: NDArray[np.float64]) -> NDArray[np.float64]:
     x, y, z = vector if angle < 1e-12 else vector / angle
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     if angle < 1e-12:
-        return np.eye(3) + cross
-    return np.eye(3) + math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+        return np.asarray(np.eye(3) + cross)
+    turn = math.sin(angle) * cross + (1 - math.cos(angle)) * cross @ cross
+    return np.asarray(np.eye(3) + turn)
 
 
 def motion_between(
@@ -119,13 +126,20 @@ class ColliderField:
         self.distance = ti.ndarray(ti.f32, collider.distance.shape)
         self.distance.from_numpy(np.ascontiguousarray(collider.distance, np.float32))
         self._collider = collider
-        inside = np.argwhere(collider.distance < collider.spacing)
+        inside = np.argwhere(collider.distance < collider.spacing).astype(np.float64)
         if len(inside) == 0:
             inside = np.zeros((1, 3))
         low, high = inside.min(axis=0), inside.max(axis=0)
         origin = np.asarray(collider.origin, float)
         self._middle = origin + collider.spacing * (low + high) / 2
         self._reach = float(np.linalg.norm(high - low) / 2 + 1) * collider.spacing
+
+    def shell(self, contact: float, spacing: float) -> float:
+        """Distance [m] up to which nodes of a grid of this spacing take part in contact.
+
+        That is -contact, but thin bodies get more, so that they hold at least one layer of nodes.
+        """
+        return max(-contact, spacing / 2 + float(self._collider.distance.min()))
 
     def table(self, motion: Motion, corner: NDArray[np.float64]) -> NDArray[np.float32]:
         """Pack all that the kernels need to know into (8, 3); world is relative to `corner`."""
@@ -143,17 +157,17 @@ class ColliderField:
 
 
 @ti.func
-def rotation_of(t: ti.template()) -> mat3:
+def rotation_of(t: template) -> Mat3:
     return mat3(t[0, 0], t[0, 1], t[0, 2], t[0, 3], t[0, 4], t[0, 5], t[0, 6], t[0, 7], t[0, 8])
 
 
 @ti.func
-def row(t: ti.template(), n: ti.template()) -> vec3:
+def row(t: template, n: template) -> Vec3:
     return vec3(t[0, 3 * n], t[0, 3 * n + 1], t[0, 3 * n + 2])
 
 
 @ti.func
-def sample_distance(at: vec3, distance: ti.template()) -> vec4:
+def sample_distance(at: Vec3, distance: template) -> Vec4:
     """Gradient (per node) and value of the distance at a place in nodes; FAR_AWAY outside."""
     result = vec4(0.0, 0.0, 1.0, FAR_AWAY)
     n = ivec3(distance.shape[0], distance.shape[1], distance.shape[2])
@@ -178,7 +192,7 @@ def sample_distance(at: vec3, distance: ti.template()) -> vec4:
 
 
 @ti.func
-def look_up(x: vec3, t: ti.template(), distance: ti.template()):
+def look_up(x: Vec3, t: template, distance: template):
     """Distance [m], outward normal and surface velocity at x; all in the world."""
     r = rotation_of(t)
     arm = x - row(t, 3)
@@ -191,10 +205,10 @@ def look_up(x: vec3, t: ti.template(), distance: ti.template()):
 
 @ti.kernel
 def collide_blocks(
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    shell: ti.f32,  # m: nodes nearer than this to the surface count as inside
+    sx: i32,
+    sy: i32,
+    h: f32,
+    shell: f32,  # m: nodes nearer than this to the surface count as inside
     t: Table,
     distance: Volume,
     span: Spans,
@@ -225,7 +239,7 @@ def collide_blocks(
 
 @ti.kernel
 def push_out(
-    h: ti.f32,
+    h: f32,
     t: Table,
     distance: Volume,
     law: Ints,

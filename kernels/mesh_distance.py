@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """Distances, insides and volumes of triangle meshes; called when bodies are made ready.
 
 Signs come from the generalised winding number (Jacobson et al. 2013), so small holes, loose
@@ -10,6 +9,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import ArrayLike, NDArray
 
+from .array_types import Floats, Ints, Vec3, Vec3s, Volume, f32, i32, vec3
 from .triangle_tree import (
     TriangleTree,
     build_tree,
@@ -18,12 +18,6 @@ from .triangle_tree import (
     slot_distance2,
     winding_at,
 )
-
-vec3 = ti.math.vec3
-Points = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
-Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
-Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
-Grid = ti.types.ndarray(dtype=ti.f32, ndim=3)
 
 EXACT = 3.0
 """Cells from the surface within which grid distances are exact; beyond, within 1 %."""
@@ -117,13 +111,13 @@ def mesh_volume(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> 
 
 @ti.kernel
 def _distance_rows(
-    origin: vec3,
-    spacing: ti.f32,
-    low: Points,
-    high: Points,
-    corners: Points,
+    origin: Vec3,
+    spacing: f32,
+    low: Vec3s,
+    high: Vec3s,
+    corners: Vec3s,
     triangle: Ints,
-    distance: Grid,  # [nx, ny, nz] m, written unsigned
+    distance: Volume,  # [nx, ny, nz] m, written unsigned
 ):
     for i, j in ti.ndrange(distance.shape[0], distance.shape[1]):
         slot = -1
@@ -136,15 +130,15 @@ def _distance_rows(
 
 @ti.kernel
 def _sign_rows(
-    origin: vec3,
-    spacing: ti.f32,
-    closed: ti.i32,
-    center: Points,
-    normal: Points,
+    origin: Vec3,
+    spacing: f32,
+    closed: i32,
+    center: Vec3s,
+    normal: Vec3s,
     radius: Floats,
-    corners: Points,
+    corners: Vec3s,
     triangle: Ints,
-    distance: Grid,  # [nx, ny, nz] m, made negative inside
+    distance: Volume,  # [nx, ny, nz] m, made negative inside
 ):
     for i, j in ti.ndrange(distance.shape[0], distance.shape[1]):
         inside = False
@@ -163,13 +157,13 @@ def _sign_rows(
 
 @ti.kernel
 def _closest_points(
-    points: Points,
-    low: Points,
-    high: Points,
-    corners: Points,
+    points: Vec3s,
+    low: Vec3s,
+    high: Vec3s,
+    corners: Vec3s,
     triangle: Ints,
     slot: Ints,
-    weights: Points,
+    weights: Vec3s,
     distance: Floats,
 ):
     for n in points:
@@ -183,11 +177,11 @@ def _closest_points(
 
 @ti.kernel
 def _windings(
-    points: Points,
-    center: Points,
-    normal: Points,
+    points: Vec3s,
+    center: Vec3s,
+    normal: Vec3s,
     radius: Floats,
-    corners: Points,
+    corners: Vec3s,
     triangle: Ints,
     result: Floats,
 ):

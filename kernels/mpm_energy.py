@@ -69,11 +69,11 @@ def energy_density(law: Law, f: Vector) -> Vector:
             mu, lam = lame(law.young_modulus, law.poisson_ratio)
             stretch, j = np.linalg.svd(f, compute_uv=False), np.linalg.det(f)
             stretch[:, 2] *= np.sign(j)
-            return mu * ((stretch - 1) ** 2).sum(axis=1) + 0.5 * lam * (j - 1) ** 2
+            return np.asarray(mu * ((stretch - 1) ** 2).sum(axis=1) + 0.5 * lam * (j - 1) ** 2)
         case SandLaw():
             mu, lam = lame(law.young_modulus, law.poisson_ratio)
             strain = np.log(np.maximum(np.linalg.svd(f, compute_uv=False), 1e-6))
-            return mu * (strain**2).sum(axis=1) + 0.5 * lam * strain.sum(axis=1) ** 2
+            return np.asarray(mu * (strain**2).sum(axis=1) + 0.5 * lam * strain.sum(axis=1) ** 2)
         case WaterLaw():
             # The integral of -p(J) from 1: p = K / gamma (J^-gamma - 1).
             j, g = f[:, 0, 0], law.gamma

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """What happens on the grid between scatter and gather: forces, walls, ground; called by mpm_solver.
 
 Only blocks near particles are touched: every active block has a span of z. Outside of them
@@ -8,13 +7,8 @@ The motion of the grid since the tracers last moved is kept as the sums of dt m 
 
 import taichi as ti
 
+from .array_types import Spans, Vec3, Vec4, Vec4s, f32, i32, vec3, vec4
 from .mpm_state import BLOCK, PAD
-
-vec3 = ti.math.vec3
-vec4 = ti.math.vec4
-ivec3 = ti.math.ivec3
-Vec4s = ti.types.ndarray(dtype=ti.math.vec4, ndim=1)
-Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
 
 CHUNK = 512
 STICK, SLIP, SEPARATE = 0, 1, 2
@@ -22,7 +16,7 @@ OPEN_WALL, SLIP_WALL, STICK_WALL = 0, 1, 2
 
 
 @ti.func
-def contact(v: vec3, surface: vec3, n: vec3, boundary: ti.i32, friction: ti.f32) -> vec3:
+def contact(v: Vec3, surface: Vec3, n: Vec3, boundary: i32, friction: f32) -> Vec3:
     """Velocity of what touches a moving surface with the outward normal n.
 
     Stick takes the surface's velocity; slip keeps only the tangential part; separate does so only
@@ -44,9 +38,9 @@ def contact(v: vec3, surface: vec3, n: vec3, boundary: ti.i32, friction: ti.f32)
 
 @ti.kernel
 def clear_blocks(
-    sx: ti.i32,
-    sy: ti.i32,
-    dt: ti.f32,  # of the substep whose velocities the grid still holds; 0 keeps nothing of them
+    sx: i32,
+    sy: i32,
+    dt: f32,  # of the substep whose velocities the grid still holds; 0 keeps nothing of them
     span: Spans,  # [blocks, 4] first node along x, y; first and last + 1 along z
     grid: Vec4s,  # [nodes] m/s and kg, set to zero
     motion: Vec4s,  # [nodes] kg m and kg s, added to
@@ -65,7 +59,7 @@ def clear_blocks(
 
 
 @ti.kernel
-def zero_blocks(sx: ti.i32, sy: ti.i32, span: Spans, grid: Vec4s):
+def zero_blocks(sx: i32, sy: i32, span: Spans, grid: Vec4s):
     for q in range(span.shape[0] * CHUNK):
         if q % CHUNK == 0:
             b = q // CHUNK
@@ -77,13 +71,14 @@ def zero_blocks(sx: ti.i32, sy: ti.i32, span: Spans, grid: Vec4s):
 
 @ti.kernel
 def update_blocks(
-    sx: ti.i32,
-    sy: ti.i32,
-    dt: ti.f32,
-    push: vec4,  # acceleration [m/s^2] of gravity and winds, and the winds' drag [1/s]
-    walls: ti.i32,
-    size: ivec3,  # cells of the domain
-    ground: ti.types.vector(4, ti.f32),  # present, node height above which none, boundary, friction
+    sx: i32,
+    sy: i32,
+    dt: f32,
+    push: Vec4,  # acceleration [m/s^2] of gravity and winds, and the winds' drag [1/s]
+    walls: i32,
+    low: Vec3,  # the domain's walls, in cells from node PAD
+    high: Vec3,
+    ground: Vec4,  # present, node height up to which it holds, boundary, friction
     span: Spans,
     grid: Vec4s,  # [nodes] N s and kg, becomes m/s and kg
 ):
@@ -102,19 +97,19 @@ def update_blocks(
                             up = vec3(0.0, 0.0, 1.0)
                             v = contact(v, vec3(0.0), up, int(ground[2]), ground[3])
                         if walls != OPEN_WALL:
-                            v = wall_velocity(v, ivec3(x, y, z) - PAD, walls, size)
+                            v = wall_velocity(v, vec3(x, y, z) - PAD, walls, low, high)
                         grid[at] = vec4(v[0], v[1], v[2], g[3])
 
 
 @ti.func
-def wall_velocity(v: vec3, node: ivec3, walls: ti.i32, size: ivec3) -> vec3:
+def wall_velocity(v: Vec3, node: Vec3, walls: i32, low: Vec3, high: Vec3) -> Vec3:
     """Keep a node on or behind a wall of the domain from moving outwards."""
     result = v
     for d in ti.static(range(3)):
-        if node[d] <= 0 or node[d] >= size[d]:
+        if node[d] <= low[d] or node[d] >= high[d]:
             if walls == STICK_WALL:
                 result = vec3(0.0)
-            elif node[d] <= 0:
+            elif node[d] <= low[d]:
                 result[d] = ti.max(result[d], 0.0)
             else:
                 result[d] = ti.min(result[d], 0.0)

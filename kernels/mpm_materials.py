@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """Constitutive laws: what deformation becomes which stress; called from mpm_transfer's gather.
 
 F deformation gradient, J = det F, b = F F^T, tau = J sigma Kirchhoff stress [Pa],
@@ -18,10 +17,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-mat3 = ti.math.mat3
-vec3 = ti.math.vec3
-vec6 = ti.types.vector(6, ti.f32)
-Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
+from .array_types import Mat3, Vec3, Vec6, f32, i32, mat3, template, vec3, vec6
 
 ELASTIC, SAND, WATER = 1, 2, 4
 KIND, MU, LAMBDA, WAVE2 = 0, 1, 2, 3
@@ -111,18 +107,18 @@ def _yield_surface(law: SandLaw) -> tuple[float, float, float]:
 
 
 @ti.func
-def symmetric(m: mat3) -> vec6:
+def symmetric(m: Mat3) -> Vec6:
     """Pack a symmetric matrix as xx yy zz yz xz xy."""
     return vec6(m[0, 0], m[1, 1], m[2, 2], m[1, 2], m[0, 2], m[0, 1])
 
 
 @ti.func
-def unpacked(s: vec6) -> mat3:
+def unpacked(s: Vec6) -> Mat3:
     return mat3(s[0], s[5], s[4], s[5], s[1], s[3], s[4], s[3], s[2])
 
 
 @ti.func
-def eigen_symmetric(m: mat3):
+def eigen_symmetric(m: Mat3):
     """Eigenvalues and eigenvectors (columns) of a symmetric matrix by cyclic Jacobi rotations."""
     a = m
     q = mat3(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
@@ -151,7 +147,7 @@ def eigen_symmetric(m: mat3):
 
 
 @ti.func
-def scaled_basis(q: mat3, d: vec3) -> mat3:
+def scaled_basis(q: Mat3, d: Vec3) -> Mat3:
     """Return q diag(d) q^T."""
     return (
         d[0] * vec3(q[0, 0], q[1, 0], q[2, 0]).outer_product(vec3(q[0, 0], q[1, 0], q[2, 0]))
@@ -161,7 +157,7 @@ def scaled_basis(q: mat3, d: vec3) -> mat3:
 
 
 @ti.func
-def stretch_by_eigenvalues(b: mat3, j: ti.f32) -> mat3:
+def stretch_by_eigenvalues(b: Mat3, j: f32) -> Mat3:
     """Left stretch V of F = V R with a rotation R; one stretch is negative where J < 0."""
     value, q = eigen_symmetric(b)
     d = ti.sqrt(ti.max(value, 0.0))
@@ -176,7 +172,7 @@ def stretch_by_eigenvalues(b: mat3, j: ti.f32) -> mat3:
 
 
 @ti.func
-def stretch_by_newton(b: mat3, j: ti.f32) -> mat3:
+def stretch_by_newton(b: Mat3, j: f32) -> Mat3:
     """Left stretch V = sqrt(b) from its invariants.
 
     Newton on the quartic (s^2 - tr b)^2 = 4 II_b + 8 J s of s = tr V, from above (Franca 1989;
@@ -210,7 +206,7 @@ def stretch_by_newton(b: mat3, j: ti.f32) -> mat3:
 
 
 @ti.func
-def elastic_stress(f: mat3, mu: ti.f32, lam: ti.f32):
+def elastic_stress(f: Mat3, mu: f32, lam: f32):
     """Return tau = 2 mu (b - V) + lambda J (J - 1), and rho0 c^2 of its fastest wave."""
     j = f.determinant()
     b = f @ f.transpose()
@@ -231,7 +227,7 @@ def elastic_stress(f: mat3, mu: ti.f32, lam: ti.f32):
 
 
 @ti.func
-def sand_return_map(strain: vec3, gained: ti.f32, slope: ti.f32, cohesion: ti.f32, tip: ti.f32):
+def sand_return_map(strain: Vec3, gained: f32, slope: f32, cohesion: f32, tip: f32):
     """Project principal Hencky strains onto the yield cone; return them and the volume gained.
 
     `gained` is the volumetric strain that tension has left behind (Tampubolon et al. 2017, 3.2).
@@ -252,7 +248,7 @@ def sand_return_map(strain: vec3, gained: ti.f32, slope: ti.f32, cohesion: ti.f3
 
 
 @ti.func
-def sand_stress(b: mat3, gained: ti.f32, law: ti.i32, table: ti.template()):
+def sand_stress(b: Mat3, gained: f32, law: i32, table: template):
     """Return the projected stretch, tau and the volume gained."""
     value, q = eigen_symmetric(b)
     strain = 0.5 * ti.log(ti.max(value, 1e-8))
@@ -263,13 +259,13 @@ def sand_stress(b: mat3, gained: ti.f32, law: ti.i32, table: ti.template()):
 
 
 @ti.func
-def water_pressure(j: ti.f32, bulk: ti.f32, gamma: ti.f32) -> ti.f32:
+def water_pressure(j: f32, bulk: f32, gamma: f32) -> f32:
     """Tait: p = K / gamma (J^-gamma - 1), in Pa."""
     return bulk / gamma * (ti.pow(j, -gamma) - 1.0)
 
 
 @ti.func
-def water_stress(j: ti.f32, grad: mat3, law: ti.i32, table: ti.template()):
+def water_stress(j: f32, grad: Mat3, law: i32, table: template):
     """Return tau = J (-p + 2 eta dev D), and rho0 c^2 of sound."""
     bulk, gamma = table[law, BULK], table[law, GAMMA]
     p = water_pressure(j, bulk, gamma)

@@ -1,5 +1,4 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
-"""The grid's layout, the arrays of particles, and their order by cell; owned by the solver.
+"""The grid's layout and the arrays of particles and tracers; owned by the stepper.
 
 A position is kept as the base node of its 3x3x3 stencil and the offset from the stencil's middle
 node, in cells, in [-1/2, 1/2): float32 then resolves slow motion equally well everywhere.
@@ -13,16 +12,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-vec3 = ti.math.vec3
-mat3 = ti.math.mat3
-ivec3 = ti.math.ivec3
-vec6 = ti.types.vector(6, ti.f32)
-Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
-Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
-Mat3s = ti.types.ndarray(dtype=ti.math.mat3, ndim=1)
-Vec6s = ti.types.ndarray(dtype=ti.types.vector(6, ti.f32), ndim=1)
-Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
-Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
+from .array_types import Cells, Floats, Ints, Mat3s, Vec3s, Vec6s
 
 BLOCK = 4
 PAD = 3
@@ -65,7 +55,8 @@ class Layout:
 
     def join(self, cell: NDArray[np.int32], offset: NDArray[np.float32]) -> NDArray[np.float64]:
         """Turn base nodes and offsets back into world positions (n, 3)."""
-        return np.asarray(self.origin) + (cell + (1 - PAD) + offset.astype(float)) * self.spacing
+        at = (cell + (1 - PAD) + offset.astype(np.float64)) * self.spacing
+        return np.asarray(at + np.asarray(self.origin))
 
 
 @dataclass
@@ -87,6 +78,12 @@ class Points:
     @property
     def arrays(self) -> list[Any]:
         return [getattr(self, name) for name in self.names]
+
+    def in_first_order(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Put rows in the present order back into the order in which the points were given."""
+        result = np.empty_like(values)
+        result[self.index.to_numpy()] = values
+        return result[: self.count]
 
     def save(self) -> dict[str, NDArray[Any]]:
         return {name: getattr(self, name).to_numpy()[: self.count] for name in self.names}
@@ -153,77 +150,6 @@ def empty_tracers(count: int) -> TracerArrays:
         deformation=ti.Matrix.ndarray(3, 3, ti.f32, rows),
         body=ti.ndarray(ti.i32, rows),
     )
-
-
-class Sorter:
-    """Sort points by block and cell, stably, so that the order is the same on every run."""
-
-    def __init__(self, layout: Layout) -> None:
-        self._layout = layout
-        nx, ny, nz = layout.nodes
-        self._first = np.zeros(nx * ny * nz + 1, np.int32)
-        self._block_nodes = BLOCK * BLOCK * nz
-
-    def order(self, cell: Any, law: Any | None) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-        """Return the rows in sorted order (n,) and where each block starts (blocks + 1,).
-
-        Rows whose law is FROZEN go last and belong to no block.
-        """
-        count = cell.shape[0]
-        key, rows = np.empty(count, np.int32), np.empty(count, np.int32)
-        _, ny, nz = self._layout.nodes
-        if law is None:
-            _block_keys(cell, ny, nz, key)
-        else:
-            _block_keys_unless_frozen(cell, law, ny, nz, len(self._first) - 1, key)
-        self._first[:] = 0
-        _count(key, self._first)
-        starts = np.cumsum(self._first, dtype=np.int32)
-        blocks = self._layout.blocks[0] * self._layout.blocks[1]
-        ends = np.arange(1, blocks + 1) * self._block_nodes - 1
-        block_start = np.concatenate([[0], starts[ends]]).astype(np.int32)
-        starts -= self._first
-        _place(key, starts, rows)
-        return rows, block_start
-
-
-@ti.func
-def block_key(c: ivec3, ny: ti.i32, nz: ti.i32) -> ti.i32:
-    """Index of a cell in block-major order."""
-    block = (c[0] // BLOCK) * (ny // BLOCK) + c[1] // BLOCK
-    return ((block * BLOCK + c[0] % BLOCK) * BLOCK + c[1] % BLOCK) * nz + c[2]
-
-
-@ti.kernel
-def _block_keys(cell: Cells, ny: ti.i32, nz: ti.i32, key: Ints):
-    for p in cell:
-        key[p] = block_key(cell[p], ny, nz)
-
-
-@ti.kernel
-def _block_keys_unless_frozen(
-    cell: Cells, law: Ints, ny: ti.i32, nz: ti.i32, last: ti.i32, key: Ints
-):
-    for p in cell:
-        key[p] = last
-        if law[p] >= 0:
-            key[p] = block_key(cell[p], ny, nz)
-
-
-@ti.kernel
-def _count(key: Ints, counts: Ints):
-    ti.loop_config(serialize=True)
-    for p in range(key.shape[0]):
-        counts[key[p]] = counts[key[p]] + 1
-
-
-@ti.kernel
-def _place(key: Ints, starts: Ints, rows: Ints):
-    ti.loop_config(serialize=True)
-    for p in range(key.shape[0]):
-        at = starts[key[p]]
-        rows[at] = p
-        starts[key[p]] = at + 1
 
 
 @ti.kernel

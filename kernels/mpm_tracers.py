@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """Tracers: massless points that ride the grid with a deformation of their own.
 
 They do not move in every substep but once after several, by the grid's mean motion over these:
@@ -10,24 +9,16 @@ the particles that it started with, in steady motion up to terms of (N dt L)^4.
 
 import taichi as ti
 
+from .array_types import Cell, Cells, Mat3s, Vec3, Vec3s, Vec4s, f32, i32, mat3, template, vec3
 from .mpm_state import PAD
 from .mpm_transfer import weights
-
-vec3 = ti.math.vec3
-vec4 = ti.math.vec4
-mat3 = ti.math.mat3
-ivec3 = ti.math.ivec3
-Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
-Vec4s = ti.types.ndarray(dtype=ti.math.vec4, ndim=1)
-Mat3s = ti.types.ndarray(dtype=ti.math.mat3, ndim=1)
-Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
 
 FULL = 0.999
 """Share of a stencil's weight on moving nodes from which on its moments are those of a full one."""
 
 
 @ti.func
-def affine_velocity(base: ti.i32, f: vec3, sx: ti.i32, sy: ti.i32, motion: ti.template()):
+def affine_velocity(base: i32, f: Vec3, sx: i32, sy: i32, motion: template):
     """Fit v + L d [m/s, 1/cell] to the nodes that moved, by weighted least squares.
 
     Near a surface some nodes of the stencil carry nothing; the fit still reproduces every affine
@@ -64,13 +55,13 @@ def affine_velocity(base: ti.i32, f: vec3, sx: ti.i32, sy: ti.i32, motion: ti.te
 
 @ti.kernel
 def ride(
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    one: ti.f32,  # s, the interval: sum of dt
-    two: ti.f32,  # s^2, its (1 - 1/N) / 2 square
-    three: ti.f32,  # s^3
-    size: ivec3,
+    sx: i32,
+    sy: i32,
+    h: f32,
+    one: f32,  # s, the interval: sum of dt
+    two: f32,  # s^2, its (1 - 1/N) / 2 square
+    three: f32,  # s^3
+    size: Cell,
     motion: Vec4s,  # [nodes] kg m and kg s
     cell: Cells,
     offset: Vec3s,
@@ -93,8 +84,8 @@ def ride(
 
 @ti.kernel
 def mass_normals(
-    sx: ti.i32,
-    sy: ti.i32,
+    sx: i32,
+    sy: i32,
     mass: Vec4s,  # [nodes], mass last
     cell: Cells,
     offset: Vec3s,

@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """Particles to grid, grid to particles; called by mpm_solver, once each in a substep.
 
 MLS-MPM (Hu et al. 2018) with quadratic B-splines and APIC (Jiang et al. 2015).
@@ -14,6 +13,25 @@ first iteration works.
 
 import taichi as ti
 
+from .array_types import (
+    Cells,
+    Floats,
+    Ints,
+    Mat3,
+    Mat3s,
+    Spans,
+    Table,
+    Vec3,
+    Vec3s,
+    Vec4s,
+    Vec6s,
+    f32,
+    i32,
+    mat3,
+    template,
+    vec3,
+    vec4,
+)
 from .mpm_materials import (
     BULK,
     ELASTIC,
@@ -30,20 +48,6 @@ from .mpm_materials import (
 )
 from .mpm_state import FROZEN, PAD
 
-vec3 = ti.math.vec3
-ivec3 = ti.math.ivec3
-vec4 = ti.math.vec4
-mat3 = ti.math.mat3
-Vec3s = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
-Vec4s = ti.types.ndarray(dtype=ti.math.vec4, ndim=1)
-Vec6s = ti.types.ndarray(dtype=ti.types.vector(6, ti.f32), ndim=1)
-Mat3s = ti.types.ndarray(dtype=ti.math.mat3, ndim=1)
-Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
-Cells = ti.types.ndarray(dtype=ti.math.ivec3, ndim=1)
-Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
-Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
-Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
-
 CHUNK = 512
 RUN = 2048
 """Particles per task of the gather."""
@@ -53,27 +57,27 @@ NOT_FINITE, TOO_FAST, INVERTED = 1, 2, 3
 
 
 @ti.func
-def weights(f: vec3):
+def weights(f: Vec3):
     """Quadratic B-spline weights of the nodes at -1, 0, 1 cells from the middle node."""
     return 0.5 * (0.5 - f) ** 2, 0.75 - f**2, 0.5 * (0.5 + f) ** 2
 
 
 @ti.func
 def scatter_point(
-    p: ti.i32,
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    dt: ti.f32,
-    atomic: ti.template(),
-    cell: ti.template(),
-    offset: ti.template(),
-    velocity: ti.template(),
-    gradient: ti.template(),
-    stress: ti.template(),
-    mass: ti.template(),
-    volume: ti.template(),
-    grid: ti.template(),
+    p: i32,
+    sx: i32,
+    sy: i32,
+    h: f32,
+    dt: f32,
+    atomic: template,
+    cell: template,
+    offset: template,
+    velocity: template,
+    gradient: template,
+    stress: template,
+    mass: template,
+    volume: template,
+    grid: template,
 ):
     """Add one particle's mass and momentum to its 27 nodes (Hu et al. 2018, equations 16, 29)."""
     f, m, v = offset[p], mass[p], velocity[p]
@@ -101,14 +105,14 @@ def scatter_point(
 
 @ti.kernel
 def scatter_colored(
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    dt: ti.f32,
-    t0: ti.i32,
-    t1: ti.i32,
-    t2: ti.i32,
-    t3: ti.i32,
+    sx: i32,
+    sy: i32,
+    h: f32,
+    dt: f32,
+    t0: i32,
+    t1: i32,
+    t2: i32,
+    t3: i32,
     span: Spans,  # [tasks, 2] first and last + 1 particle, tasks sorted by colour
     cell: Cells,
     offset: Vec3s,
@@ -131,10 +135,10 @@ def scatter_colored(
 
 @ti.kernel
 def scatter_atomic(
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    dt: ti.f32,
+    sx: i32,
+    sy: i32,
+    h: f32,
+    dt: f32,
     law: Ints,
     cell: Cells,
     offset: Vec3s,
@@ -153,7 +157,7 @@ def scatter_atomic(
 
 
 @ti.func
-def gather_velocity(base: ti.i32, f: vec3, sx: ti.i32, sy: ti.i32, grid: ti.template()):
+def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, grid: template):
     """Return v and the moments sum w v d^T (columns, cells), separably along z, y, x."""
     w = weights(f)
     v, cx, cy, cz = vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0)
@@ -181,15 +185,15 @@ def gather_velocity(base: ti.i32, f: vec3, sx: ti.i32, sy: ti.i32, grid: ti.temp
 
 @ti.func
 def update_law(
-    p: ti.i32,
-    dt: ti.f32,
-    c: mat3,
-    kinds: ti.template(),
-    table: ti.template(),
-    law: ti.template(),
-    deformation: ti.template(),
-    stress: ti.template(),
-    gained: ti.template(),
+    p: i32,
+    dt: f32,
+    c: Mat3,
+    kinds: template,
+    table: template,
+    law: template,
+    deformation: template,
+    stress: template,
+    gained: template,
 ):
     """Advance F by C, map it back where the law yields, store tau; return (c^2, reason)."""
     l = law[p]
@@ -225,18 +229,19 @@ def update_law(
 
 @ti.func
 def move(
-    p: ti.i32,
-    shift: vec3,
-    open_walls: ti.i32,
-    floor: ti.f32,
-    size: ivec3,
-    cell: ti.template(),
-    offset: ti.template(),
-    velocity: ti.template(),
-) -> ti.i32:
-    """Move a particle by `shift` cells; return whether it has left the domain of `size` cells.
+    p: i32,
+    shift: Vec3,
+    open_walls: i32,
+    floor: f32,
+    low: Vec3,
+    high: Vec3,
+    cell: template,
+    offset: template,
+    velocity: template,
+) -> i32:
+    """Move a particle by `shift`; return whether it has left the domain, from `low` to `high`.
 
-    Closed walls and the ground (`floor`, cells) keep it inside, with no velocity into them.
+    Closed walls and the ground (`floor`) keep it inside, with no velocity into them. In cells.
     """
     at = offset[p] + shift
     step = ti.floor(at + 0.5)
@@ -245,10 +250,10 @@ def move(
     left = 0
     for d in ti.static(range(3)):
         x = float(now[d] + 1 - PAD) + at[d]
-        low = ti.max(floor, 0.0) if ti.static(d == 2) else 0.0
-        if x < low or x > float(size[d]):
-            if open_walls == 0 or (x < low and floor > 0.0):
-                x = ti.math.clamp(x, low, float(size[d]))
+        least = ti.max(floor, low[d]) if ti.static(d == 2) else low[d]
+        if x < least or x > high[d]:
+            if open_walls == 0 or (x < least and least > low[d]):
+                x = ti.math.clamp(x, least, high[d])
                 whole = ti.floor(x + 0.5)
                 now[d] = int(whole) + PAD - 1
                 at[d] = x - whole
@@ -262,25 +267,26 @@ def move(
 
 @ti.func
 def gather_point(
-    p: ti.i32,
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    dt: ti.f32,
-    open_walls: ti.i32,
-    floor: ti.f32,
-    size: ivec3,
-    kinds: ti.template(),
-    table: ti.template(),
-    law: ti.template(),
-    cell: ti.template(),
-    offset: ti.template(),
-    velocity: ti.template(),
-    gradient: ti.template(),
-    deformation: ti.template(),
-    stress: ti.template(),
-    gained: ti.template(),
-    grid: ti.template(),
+    p: i32,
+    sx: i32,
+    sy: i32,
+    h: f32,
+    dt: f32,
+    open_walls: i32,
+    floor: f32,
+    low: Vec3,
+    high: Vec3,
+    kinds: template,
+    table: template,
+    law: template,
+    cell: template,
+    offset: template,
+    velocity: template,
+    gradient: template,
+    deformation: template,
+    stress: template,
+    gained: template,
+    grid: template,
 ):
     """Take v and C from the grid, advance x, F and tau; return speed, c^2, reason, left."""
     base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
@@ -298,7 +304,7 @@ def gather_point(
         reason = TOO_FAST
     else:
         shift = (dt / h) * vec3(v[0], v[1], v[2])
-        left = move(p, shift, open_walls, floor, size, cell, offset, velocity)
+        left = move(p, shift, open_walls, floor, low, high, cell, offset, velocity)
         if left == 1:
             law[p] = FROZEN
     return speed, wave2, reason, left
@@ -306,14 +312,15 @@ def gather_point(
 
 @ti.kernel
 def gather_runs(
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    dt: ti.f32,
-    open_walls: ti.i32,
-    floor: ti.f32,
-    size: ivec3,
-    kinds: ti.template(),
+    sx: i32,
+    sy: i32,
+    h: f32,
+    dt: f32,
+    open_walls: i32,
+    floor: f32,
+    low: Vec3,
+    high: Vec3,
+    kinds: template,
     table: Table,
     law: Ints,
     cell: Cells,
@@ -333,8 +340,8 @@ def gather_runs(
             for p in range(run * RUN, ti.min((run + 1) * RUN, cell.shape[0])):
                 if law[p] != FROZEN:
                     speed, wave2, reason, left = gather_point(
-                        p, sx, sy, h, dt, open_walls, floor, size, kinds, table, law, cell, offset,
-                        velocity, gradient, deformation, stress, gained, grid,
+                        p, sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law, cell,
+                        offset, velocity, gradient, deformation, stress, gained, grid,
                     )  # fmt: skip
                     top = ti.max(top, speed)
                     top_wave2 = ti.max(top_wave2, wave2)
@@ -348,14 +355,15 @@ def gather_runs(
 
 @ti.kernel
 def gather_all(
-    sx: ti.i32,
-    sy: ti.i32,
-    h: ti.f32,
-    dt: ti.f32,
-    open_walls: ti.i32,
-    floor: ti.f32,
-    size: ivec3,
-    kinds: ti.template(),
+    sx: i32,
+    sy: i32,
+    h: f32,
+    dt: f32,
+    open_walls: i32,
+    floor: f32,
+    low: Vec3,
+    high: Vec3,
+    kinds: template,
     table: Table,
     law: Ints,
     cell: Cells,
@@ -371,7 +379,7 @@ def gather_all(
     for p in cell:
         if law[p] != FROZEN:
             speed, wave2, reason, left = gather_point(
-                p, sx, sy, h, dt, open_walls, floor, size, kinds, table, law, cell, offset,
+                p, sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law, cell, offset,
                 velocity, gradient, deformation, stress, gained, grid,
             )  # fmt: skip
             ti.atomic_max(report[0, SPEED], speed)

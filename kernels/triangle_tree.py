@@ -1,4 +1,3 @@
-# mypy: disable-error-code="valid-type,misc,no-untyped-def,no-untyped-call"
 """A balanced tree of boxes over triangles, with what nearest-point and winding queries need.
 
 The tree is implicit: node n has the children 2n+1 and 2n+2; the leaves hold LEAF triangles each.
@@ -12,8 +11,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-vec3 = ti.math.vec3
-Points = ti.types.ndarray(dtype=ti.math.vec3, ndim=1)
+from .array_types import Vec3, f32, i32, template, vec3
 
 LEAF = 4
 FAR = 3.0
@@ -55,9 +53,13 @@ def build_tree(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> T
     slots = _split_order(corners.mean(axis=1), leaves)
     filled = slots >= 0
     corners = np.where(filled[:, None, None], corners[slots], np.float32(0))
-    nodes = _fold_up(corners.astype(np.float64), filled, leaves)
+    low, high, center, normal, radius = _fold_up(corners.astype(np.float64), filled, leaves)
     return TriangleTree(
-        *nodes,
+        low=low,
+        high=high,
+        center=center,
+        normal=normal,
+        radius=radius,
         corners=np.ascontiguousarray(corners.reshape(-1, 3), np.float32),
         triangle=slots.astype(np.int32),
     )
@@ -109,14 +111,14 @@ def _fold_up(
 
 
 @ti.func
-def box_distance2(p: vec3, low: vec3, high: vec3) -> ti.f32:
+def box_distance2(p: Vec3, low: Vec3, high: Vec3) -> f32:
     """Squared distance from p to a box, 0 inside."""
     away = ti.max(low - p, p - high, 0.0)
     return away.dot(away)
 
 
 @ti.func
-def _closest_on_edges(p: vec3, a: vec3, b: vec3, c: vec3) -> vec3:
+def _closest_on_edges(p: Vec3, a: Vec3, b: Vec3, c: Vec3) -> Vec3:
     """Barycentric coordinates of the nearest point of a triangle that has no area."""
     result = vec3(1.0, 0.0, 0.0)
     best = ti.f32(EMPTY)
@@ -134,7 +136,7 @@ def _closest_on_edges(p: vec3, a: vec3, b: vec3, c: vec3) -> vec3:
 
 
 @ti.func
-def closest_barycentric(p: vec3, a: vec3, b: vec3, c: vec3) -> vec3:
+def closest_barycentric(p: Vec3, a: Vec3, b: Vec3, c: Vec3) -> Vec3:
     """Barycentric coordinates of the point of a triangle nearest to p (Ericson 2005, 5.1.5)."""
     ab, ac, ap, bp, cp = b - a, c - a, p - a, p - b, p - c
     d1, d2 = ab.dot(ap), ac.dot(ap)
@@ -167,7 +169,7 @@ def closest_barycentric(p: vec3, a: vec3, b: vec3, c: vec3) -> vec3:
 
 
 @ti.func
-def slot_distance2(p: vec3, corners: ti.template(), slot: ti.i32) -> ti.f32:
+def slot_distance2(p: Vec3, corners: template, slot: i32) -> f32:
     """Squared distance from p to the triangle in a slot."""
     a, b, c = corners[3 * slot], corners[3 * slot + 1], corners[3 * slot + 2]
     w = closest_barycentric(p, a, b, c)
@@ -176,21 +178,21 @@ def slot_distance2(p: vec3, corners: ti.template(), slot: ti.i32) -> ti.f32:
 
 
 @ti.func
-def search_bound(best_d2: ti.f32, exact: ti.f32) -> ti.f32:
+def search_bound(best_d2: f32, exact: f32) -> f32:
     """Squared distance below which a box is still worth opening."""
     return ti.max(ti.min(best_d2, exact * exact), best_d2 * (1.0 - SLACK) ** 2)
 
 
 @ti.func
 def nearest_slot(
-    p: vec3,
-    start: ti.i32,
-    exact: ti.f32,
-    low: ti.template(),
-    high: ti.template(),
-    corners: ti.template(),
-    triangle: ti.template(),
-) -> ti.i32:
+    p: Vec3,
+    start: i32,
+    exact: f32,
+    low: template,
+    high: template,
+    corners: template,
+    triangle: template,
+) -> i32:
     """Slot of the triangle nearest to p; a good `start` (or -1) makes the search short.
 
     Beyond the distance `exact` the answer may be farther than the nearest by a part of SLACK.
@@ -227,7 +229,7 @@ def nearest_slot(
 
 
 @ti.func
-def solid_angle(a: vec3, b: vec3, c: vec3) -> ti.f32:
+def solid_angle(a: Vec3, b: Vec3, c: Vec3) -> f32:
     """Signed solid angle of a triangle seen from the origin (Van Oosterom and Strackee 1983)."""
     la, lb, lc = a.norm(), b.norm(), c.norm()
     under = la * lb * lc + a.dot(b) * lc + b.dot(c) * la + c.dot(a) * lb
@@ -236,13 +238,13 @@ def solid_angle(a: vec3, b: vec3, c: vec3) -> ti.f32:
 
 @ti.func
 def winding_at(
-    p: vec3,
-    center: ti.template(),
-    normal: ti.template(),
-    radius: ti.template(),
-    corners: ti.template(),
-    triangle: ti.template(),
-) -> ti.f32:
+    p: Vec3,
+    center: template,
+    normal: template,
+    radius: template,
+    corners: template,
+    triangle: template,
+) -> f32:
     """Generalised winding number of all triangles about p."""
     first_leaf = radius.shape[0] // 2
     total = 0.0

@@ -1,0 +1,44 @@
+"""Types of kernel arguments; to the type checker, which cannot read Taichi's, they are Any."""
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import taichi as ti
+
+vec3 = ti.math.vec3
+vec4 = ti.math.vec4
+vec6 = ti.types.vector(6, ti.f32)
+mat3 = ti.math.mat3
+ivec3 = ti.math.ivec3
+
+if TYPE_CHECKING:
+    f32: TypeAlias = Any
+    i32: TypeAlias = Any
+    template: TypeAlias = Any
+    Vec3: TypeAlias = Any
+    Vec4: TypeAlias = Any
+    Vec6: TypeAlias = Any
+    Mat3: TypeAlias = Any
+    Cell: TypeAlias = Any
+    Floats: TypeAlias = Any
+    Ints: TypeAlias = Any
+    Vec3s: TypeAlias = Any
+    Vec4s: TypeAlias = Any
+    Vec6s: TypeAlias = Any
+    Mat3s: TypeAlias = Any
+    Cells: TypeAlias = Any
+    Spans: TypeAlias = Any
+    Table: TypeAlias = Any
+    Volume: TypeAlias = Any
+else:
+    f32, i32, template = ti.f32, ti.i32, ti.template()
+    Vec3, Vec4, Vec6, Mat3, Cell = vec3, vec4, vec6, mat3, ivec3
+    Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
+    Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
+    Vec3s = ti.types.ndarray(dtype=vec3, ndim=1)
+    Vec4s = ti.types.ndarray(dtype=vec4, ndim=1)
+    Vec6s = ti.types.ndarray(dtype=vec6, ndim=1)
+    Mat3s = ti.types.ndarray(dtype=mat3, ndim=1)
+    Cells = ti.types.ndarray(dtype=ivec3, ndim=1)
+    Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
+    Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
+    Volume = ti.types.ndarray(dtype=ti.f32, ndim=3)

@@ -1,0 +1,106 @@
+"""What the solver is given and what it answers: plain data, checked. Called by mpm_solver."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+@dataclass(frozen=True)
+class Domain:
+    """The box that is simulated: `shape` cells of `spacing` metres from the corner `origin`."""
+
+    origin: tuple[float, float, float]
+    spacing: float
+    shape: tuple[int, int, int]
+    walls: Literal["open", "slip", "stick"]
+    "Open: what leaves is frozen there and counted. Slip: nothing passes, all slides. Stick: holds."
+
+
+@dataclass(frozen=True)
+class Particles:
+    """What carries mass, in the world, at the start."""
+
+    position: NDArray[np.float32]
+    "(n, 3) m."
+    velocity: NDArray[np.float32]
+    "(n, 3) m/s."
+    volume: NDArray[np.float32]
+    "(n,) m^3."
+    law: NDArray[np.int32]
+    "(n,) index into the laws."
+    body: NDArray[np.int32]
+    "(n,)."
+
+
+@dataclass(frozen=True)
+class Tracers:
+    """What carries looks: massless points of MPM bodies."""
+
+    position: NDArray[np.float32]
+    "(m, 3) m."
+    body: NDArray[np.int32]
+    "(m,)."
+    round: NDArray[np.bool_]
+    "(m,): of a fluid or sand; its shape follows the volume alone."
+
+
+@dataclass(frozen=True)
+class Push:
+    """What pushes during one interval."""
+
+    wind: Sequence[tuple[ArrayLike, float]]
+    "Acceleration (3,) m/s^2 and flow 1/s of each wind: a = acceleration - flow v."
+    gravity: ArrayLike
+    "(3,) m/s^2."
+    collider_from: NDArray[np.float64]
+    "(k, 4, 4) rigid poses, body to world, at the interval's start."
+    collider_to: NDArray[np.float64]
+    "(k, 4, 4) at its end."
+
+    def force(self) -> NDArray[np.float64]:
+        """Return the acceleration [m/s^2] of gravity and all winds, and their drag [1/s], (4,)."""
+        total = np.zeros(4)
+        total[:3] = np.asarray(self.gravity, np.float64)
+        for acceleration, flow in self.wind:
+            total[:3] += np.asarray(acceleration, np.float64)
+            total[3] += flow
+        return total
+
+
+@dataclass(frozen=True)
+class Advance:
+    """What an interval took."""
+
+    substeps: int
+    smallest_step: float
+    "s; 0 where there was nothing to do."
+    top_speed: float
+    "m/s, along the fastest axis."
+    left: int
+    "Particles outside of the open domain so far; they stay where they left it."
+
+
+class Diverged(RuntimeError):
+    """The simulation blew up; says which particle and body, and how."""
+
+    def __init__(self, particle: int, body: int, reason: str) -> None:
+        super().__init__(f"Particle {particle} of body {body} went wrong: {reason}.")
+        self.particle = particle
+        self.body = body
+        self.reason = reason
+
+
+def check_inside(domain: Domain, what: str, position: NDArray[np.float32]) -> None:
+    """Raise ValueError for a position (n, 3) that is not finite or not in the domain."""
+    if len(position) == 0:
+        return
+    low = np.asarray(domain.origin)
+    high = low + domain.spacing * np.asarray(domain.shape)
+    slack = 1e-4 * domain.spacing
+    inside = ((position >= low - slack) & (position <= high + slack)).all(axis=1)
+    if not inside.all():
+        at = position[inside.argmin()]
+        raise ValueError(f"Expected {what} inside of the domain {low} to {high}, got one at {at}.")

@@ -1,0 +1,212 @@
+"""The parts of a substep as launches of kernels over one set of arrays; called by mpm_solver.
+
+Nothing here decides when: the solver does. Per substep the host reads one small report.
+"""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import taichi as ti
+from numpy.typing import NDArray
+
+from . import colliders, mpm_grid, mpm_state, mpm_tracers, mpm_transfer
+from .colliders import Collider, ColliderField, Plane
+from .mpm_input import Diverged, Domain
+from .mpm_materials import Law, law_kinds, law_table
+from .mpm_plan import Plan, Sorter
+from .mpm_state import PAD, Layout
+
+Floats = NDArray[np.float32]
+
+CONTACT = 0.25
+"""Cells below a surface from which on nodes take part in contact. What rests on a layer of held
+nodes hovers 3/4 of a cell above it; so the mean gap over all places of the surface is none."""
+RESTING = 0.75
+"""Cells between the ground and the next layer of nodes below it: the gap is none there."""
+WALLS = {"open": mpm_grid.OPEN_WALL, "slip": mpm_grid.SLIP_WALL, "stick": mpm_grid.STICK_WALL}
+REASONS = {
+    mpm_transfer.NOT_FINITE: "its velocity or stress is not finite",
+    mpm_transfer.TOO_FAST: "it moved by more than a cell in one substep",
+    mpm_transfer.INVERTED: "it was turned inside out",
+}
+
+
+def grid_layout(domain: Domain, ground: Plane | None) -> Layout:
+    """Lay the grid over the domain, shifted down by part of a cell to suit the ground's height."""
+    if ground is None:
+        return Layout(domain.origin, domain.spacing, domain.shape)
+    above = (ground.height - domain.origin[2]) / domain.spacing
+    shift = (RESTING - above) % 1.0
+    x, y, z = domain.origin
+    nx, ny, nz = domain.shape
+    return Layout((x, y, z - shift * domain.spacing), domain.spacing, (nx, ny, nz + 1))
+
+
+class Stepper:
+    """Particles, tracers, grid and colliders on the device."""
+
+    def __init__(
+        self,
+        domain: Domain,
+        laws: Sequence[Law],
+        counts: tuple[int, int],
+        solids: Sequence[Collider],
+        ground: Plane | None,
+    ) -> None:
+        particle_count, tracer_count = counts
+        self.layout = grid_layout(domain, ground)
+        self.table = law_table(laws)
+        self._kinds = law_kinds(laws)
+        self._walls = WALLS[domain.walls]
+        self._ground = ground
+        origin, h = np.asarray(self.layout.origin), domain.spacing
+        low = (np.asarray(domain.origin) - origin) / h
+        self._low, self._high = low, low + np.asarray(domain.shape)
+        self._floor = (ground.height - origin[2]) / h if ground else -1.0
+        self.colliders = [ColliderField(solid) for solid in solids]
+        self.particles = mpm_state.empty_particles(particle_count)
+        self._spare_particles = mpm_state.empty_particles(particle_count)
+        self.tracers = mpm_state.empty_tracers(tracer_count)
+        self._spare_tracers = mpm_state.empty_tracers(tracer_count)
+        self._sorter = Sorter(self.layout)
+        self._plan = Plan.none()
+        self._grid = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
+        self._motion = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
+        self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
+        rows = max(particle_count, 1)
+        runs = -(-rows // mpm_transfer.RUN) if self._on_cpu else 1
+        self._report = np.zeros((runs, mpm_transfer.REPORT), np.float32)
+        self._pushes = np.zeros((-(-rows // colliders.RUN), 1), np.float32)
+
+    @property
+    def _strides(self) -> tuple[int, int]:
+        _, ny, nz = self.layout.nodes
+        return ny * nz, nz
+
+    @property
+    def _size(self) -> ti.math.ivec3:
+        return ti.math.ivec3(*self.layout.cells)
+
+    # ---- order
+
+    def sort(self) -> None:
+        """Sort particles and tracers by cell, and plan the scatter and the active blocks."""
+        p = self.particles
+        rows, block_start = self._sorter.order(p.cell, p.law)
+        mpm_state.take_particles(rows, *p.arrays, *self._spare_particles.arrays)
+        self.particles, self._spare_particles = self._spare_particles, p
+        height = self.particles.cell.to_numpy()[:, 2]
+        self._plan = Plan.of(self.layout, block_start, height)
+
+    def sort_tracers(self) -> None:
+        t = self.tracers
+        if t.count:
+            rows, _ = self._sorter.order(t.cell, None)
+            mpm_state.take_tracers(rows, *t.arrays, *self._spare_tracers.arrays)
+            self.tracers, self._spare_tracers = self._spare_tracers, t
+
+    # ---- grid
+
+    def clear(self, kept: float) -> None:
+        """Zero the grid; `kept` [s] of its velocity go to the motion that the tracers will make."""
+        kept = kept if self.tracers.count else 0.0
+        mpm_grid.clear_blocks(*self._strides, kept, self._plan.span, self._grid, self._motion)
+
+    def clear_motion(self) -> None:
+        mpm_grid.zero_blocks(*self._strides, self._plan.span, self._motion)
+
+    def scatter(self, dt: float) -> None:
+        p, h, plan = self.particles, self.layout.spacing, self._plan
+        carried = (p.cell, p.offset, p.velocity, p.gradient, p.stress, p.mass, p.volume, self._grid)
+        if self._on_cpu:
+            tasks = (*plan.ends, plan.tasks)
+            mpm_transfer.scatter_colored(*self._strides, h, dt, *tasks, *carried)
+        else:
+            mpm_transfer.scatter_atomic(*self._strides, h, dt, p.law, *carried)
+
+    def update_grid(self, dt: float, force: NDArray[np.float64]) -> None:
+        ground = ti.math.vec4(0.0)
+        if self._ground:
+            node = self._floor - CONTACT + PAD
+            boundary = colliders.BOUNDARIES[self._ground.boundary]
+            ground = ti.math.vec4(1.0, node, boundary, self._ground.friction)
+        box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
+        push = ti.math.vec4(*force)
+        span = self._plan.span
+        mpm_grid.update_blocks(
+            *self._strides, dt, push, self._walls, *box, ground, span, self._grid
+        )
+
+    def collide(self, tables: Sequence[Floats]) -> None:
+        h = self.layout.spacing
+        for field, table in zip(self.colliders, tables, strict=True):
+            shell = field.shell(CONTACT * h, h)
+            colliders.collide_blocks(
+                *self._strides, h, shell, table, field.distance, self._plan.span, self._grid
+            )
+
+    # ---- particles and tracers
+
+    def gather(self, dt: float) -> tuple[float, float, int]:
+        """Advance the particles; return top speed [m/s], top wave speed [m/s], how many left.
+
+        Raises Diverged.
+        """
+        p = self.particles
+        self._report[:] = 0
+        self._report[:, mpm_transfer.FAILED] = -1
+        gather = mpm_transfer.gather_runs if self._on_cpu else mpm_transfer.gather_all
+        box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
+        is_open = int(self._walls == mpm_grid.OPEN_WALL)
+        gather(
+            *self._strides, self.layout.spacing, dt, is_open, self._floor, *box, self._kinds,
+            self.table, p.law, p.cell, p.offset, p.velocity, p.gradient, p.deformation, p.stress,
+            p.gained, self._grid, self._report,
+        )  # fmt: skip
+        report = self._report
+        failed = report[:, mpm_transfer.REASON] > 0
+        if failed.any():
+            first = report[failed.argmax()]
+            row = int(first[mpm_transfer.FAILED])
+            reason = REASONS[int(first[mpm_transfer.REASON])]
+            raise Diverged(int(p.index.to_numpy()[row]), int(p.body.to_numpy()[row]), reason)
+        speed = float(report[:, mpm_transfer.SPEED].max())
+        wave = math.sqrt(report[:, mpm_transfer.WAVE].max())
+        return speed, wave, int(report[:, mpm_transfer.LEFT].sum())
+
+    def push_out(self, tables: Sequence[Floats]) -> float:
+        """Move particles out of colliders; return the longest way [cells]."""
+        p, longest = self.particles, 0.0
+        for field, table in zip(self.colliders, tables, strict=True):
+            colliders.push_out(
+                self.layout.spacing, table, field.distance, p.law, p.cell, p.offset, p.velocity,
+                self._pushes,
+            )  # fmt: skip
+            longest += float(self._pushes.max())
+        return longest
+
+    def ride(self, steps: Sequence[float]) -> None:
+        """Let the tracers make the grid's motion over substeps of these lengths [s]."""
+        t = self.tracers
+        if not t.count:
+            return
+        one = sum(steps)
+        squares, cubes = sum(s**2 for s in steps), sum(s**3 for s in steps)
+        # Elementary symmetric polynomials: the coefficients of the product of all (1 + dt L).
+        two, three = (one**2 - squares) / 2, (one**3 - 3 * one * squares + 2 * cubes) / 6
+        terms = (one, two, three, self._size)
+        h = self.layout.spacing
+        mpm_tracers.ride(*self._strides, h, *terms, self._motion, t.cell, t.offset, t.deformation)
+        self.clear_motion()
+
+    def normals(self) -> Floats:
+        """Unit normals down the gradient of mass at the tracers, in their present order."""
+        t = self.tracers
+        normal = np.zeros((max(t.count, 1), 3), np.float32)
+        if t.count:
+            self.clear(0.0)
+            self.scatter(0.0)
+            mpm_tracers.mass_normals(*self._strides, self._grid, t.cell, t.offset, normal)
+            self.clear(0.0)
+        return normal
