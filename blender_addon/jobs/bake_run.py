@@ -14,8 +14,7 @@ from typing import Any
 ORDER: dict[str, Any] = json.loads(Path(sys.argv[-1]).read_text("utf-8"))
 sys.path += [path for path in ORDER["paths"] if path not in sys.path]
 
-import bmesh  # noqa: E402 (the paths come first: the wheels are not in a factory start)
-import bpy  # noqa: E402
+import bpy  # noqa: E402 (the paths come first: the wheels are not in a factory start)
 import numpy as np  # noqa: E402
 
 
@@ -104,9 +103,7 @@ def copy_of(thing: Any, scene: Any) -> Any:
     mesh.polygons.foreach_set("use_smooth", np.ones(len(found.triangles), bool))
     mesh.normals_split_custom_set(found.normals.reshape(-1, 3).tolist())
     copy = bpy.data.objects.new(f"impetus {thing.name}", mesh)
-    from mathutils import Matrix
-
-    copy.matrix_world = Matrix(thing.matrices[0].tolist())
+    copy.matrix_world = thing.matrices[0].T  # Blender reads a flat sequence column by column
     return copy
 
 
@@ -123,6 +120,8 @@ def area(mesh: Any, matrix: Any) -> float:
 
 def densify(mesh: Any, matrix: Any, triangles: float) -> None:
     """Split long edges until the light's detail has corners to lie on."""
+    import bmesh  # is there once bpy is
+
     linear = matrix[:3, :3]
     longest = np.sqrt(area(mesh, matrix) / triangles * 4 / np.sqrt(3))
     work = bmesh.new()
