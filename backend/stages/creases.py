@@ -18,7 +18,7 @@ RIM = 1.6
 "Standard deviations of a disc that end at a crease."
 THINNEST = 0.15
 "A disc is not made thinner than this share of itself."
-NEAREST = 12
+NEAREST = 8
 STEP = 0.25
 "Distance between crease points in reaches."
 
@@ -30,27 +30,31 @@ class Creases:
     position: Floats
     direction: Floats
 
-    def inward(
+    def near(
         self, position: Floats, normal: Floats, reach: float
-    ) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return vectors (n, NEAREST, 3) in each point's plane to creases near it, and which count.
+    ) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
+        """Return which points have creases near them, and where.
 
-        `position`, `normal` (n, 3); creases farther than `reach` metres do not count.
+        `position`, `normal` (n, 3), `reach` in metres. Of r points: their indices (r,), vectors
+        (r, NEAREST, 3) in the point's plane to the nearest creases, and which of these count.
         """
         if not len(self.position):
-            return np.zeros((len(position), 1, 3)), np.zeros((len(position), 1), bool)
+            return np.zeros(0, np.int64), np.zeros((0, 1, 3)), np.zeros((0, 1), bool)
+        tree = cKDTree(self.position)
+        nearest = tree.query(position, distance_upper_bound=reach, workers=-1)[0]
+        close = np.flatnonzero(np.isfinite(nearest))
         count = min(NEAREST, len(self.position))
-        away, index = cKDTree(self.position).query(
-            position, k=list(range(1, count + 1)), distance_upper_bound=reach, workers=-1
+        away, index = tree.query(
+            position[close], k=list(range(1, count + 1)), distance_upper_bound=reach, workers=-1
         )
         found = np.isfinite(away)
         index = np.where(found, index, 0)
-        vector = self.position[index] - position[:, None, :]
+        vector = self.position[index] - position[close, None, :]
         direction = self.direction[index]
         vector -= np.einsum("nkd,nkd->nk", vector, direction)[..., None] * direction
-        height = np.einsum("nkd,nd->nk", vector, normal)
-        vector -= height[..., None] * normal[:, None, :]
-        return vector, found & (np.abs(height) < IN_PLANE * reach)
+        height = np.einsum("nkd,nd->nk", vector, normal[close])
+        vector -= height[..., None] * normal[close, None, :]
+        return close, vector, found & (np.abs(height) < IN_PLANE * reach)
 
 
 def creases_of(shape: Shape, reach: float) -> Creases:
@@ -81,16 +85,16 @@ def trimmed(axes: Floats, vector: Floats, counts: NDArray[np.bool_]) -> Floats:
     """Make discs narrower towards creases, so that no more than their rims stick out.
 
     `axes` (n, 3, 3) columns are half axes [m], `vector` (n, k, 3) and `counts` (n, k) as of
-    `Creases.inward`.
+    `Creases.near`.
     """
     axes = axes.copy()
     for k in range(vector.shape[1]):
         chosen = np.flatnonzero(counts[:, k])
         distance = np.linalg.norm(vector[chosen, k], axis=1)
         outward = vector[chosen, k] / np.maximum(distance, 1e-12)[:, None]
-        width = np.linalg.norm(np.einsum("nd,ndj->nj", outward, axes[chosen]), axis=1)
-        share = np.clip(distance / RIM / np.maximum(width, 1e-12), THINNEST, 1.0)
         across = np.einsum("nd,ndj->nj", outward, axes[chosen])
+        width = np.linalg.norm(across, axis=1)
+        share = np.clip(distance / RIM / np.maximum(width, 1e-12), THINNEST, 1.0)
         axes[chosen] += (share - 1)[:, None, None] * outward[:, :, None] * across[:, None, :]
     return axes
 

@@ -121,8 +121,9 @@ def _surface_splats(
     shading = np.einsum("nk,nkd->nd", samples.barycentric, corners)
     shading /= np.maximum(np.linalg.norm(shading, axis=1, keepdims=True), 1e-9)
     axes = tangent_frames(samples.normal) * sigma[:, None, None]
-    near = samples.creases.inward(samples.position, samples.normal, RIM_REACH * samples.spacing)
-    axes = trimmed(axes, *near)
+    reach = RIM_REACH * samples.spacing
+    close, *nearest = samples.creases.near(samples.position, samples.normal, reach)
+    axes[close] = trimmed(axes[close], *nearest)
     axes[:, :, 2] *= FLATNESS
     color, alpha = surface_colors(
         body, arrays, shape, samples.triangle, samples.barycentric, footprint=2 * sigma

@@ -19,7 +19,7 @@ from .shape import Shape
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-OVERSAMPLING = 4
+OVERSAMPLING = 3
 "Candidates for each sample that stays."
 ROUND_SHARE = 0.5
 "Share of the locally heaviest candidates that one round removes: smaller is slower and more even."
@@ -136,8 +136,10 @@ def _candidates(shape: Shape, count: int, rng: np.random.Generator) -> tuple[Ind
 
 def _rim_distance(creases: Creases, position: Floats, normal: Floats, reach: float) -> Floats:
     """Return each point's distance (n,) to the nearest crease in its plane, inf beyond reach."""
-    vector, counts = creases.inward(position, normal, reach)
-    return np.asarray(np.where(counts, np.linalg.norm(vector, axis=2), np.inf).min(axis=1))
+    distance = np.full(len(position), np.inf)
+    close, vector, counts = creases.near(position, normal, reach)
+    distance[close] = np.where(counts, np.linalg.norm(vector, axis=2), np.inf).min(axis=1)
+    return distance
 
 
 def _spread(
@@ -158,7 +160,8 @@ def _spread(
         alone[pairs.max(axis=1)] = False  # of two near ones the one farther from the others stays
         new = order[alone][: count - len(kept)]
         kept = np.concatenate([kept, new])
-        away = np.minimum(away, cKDTree(position[new]).query(position, workers=-1)[0])
+        if len(kept) < count:
+            away = np.minimum(away, cKDTree(position[new]).query(position, workers=-1)[0])
     return kept
 
 
