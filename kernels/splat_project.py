@@ -31,7 +31,7 @@ U, V, FALL_X, FALL_Y, SLOPE, LOG_OPACITY, REACH_X, REACH_Y = range(8)
 RED, GREEN, BLUE, W, W_X, W_Y, W_LOW, W_HIGH = range(8, 16)
 NORMAL_X, NORMAL_Y, NORMAL_Z = range(16, 19)
 AFTER, BEFORE = 19, 28
-PLAIN_COLUMNS, COLUMNS = 19, 37
+PLAIN_COLUMNS, COLUMNS = 16, 37
 
 LOG2_E = 1.4426950408889634
 
@@ -88,18 +88,21 @@ def project(
     *,
     color: Floats,
     opacity: Floats,
-    normal: Floats,
+    normal: Floats | None = None,
     before: tuple[SplatPose, View] | None = None,
     after: tuple[SplatPose, View] | None = None,
 ) -> Projected:
     """Project splats to records for the rasteriser.
 
     Splats nearer than `near`, beyond `far`, off the screen, fainter than 1/255 or not finite are
-    not seen. ValueError where an array has not one row per splat.
+    not seen. Without `normal` the record is PLAIN_COLUMNS wide: for colour, alpha and depth alone.
+    ValueError where an array has not one row per splat.
     """
     count = len(pose.mean)
-    moves = before is not None or after is not None
-    record = np.zeros((count, COLUMNS if moves else PLAIN_COLUMNS), np.float32)
+    if normal is None and (before is not None or after is not None):
+        raise ValueError("expected normal with before or after, got none")
+    columns = PLAIN_COLUMNS if normal is None else COLUMNS
+    record = np.zeros((count, columns), np.float32)
     depth = np.zeros(count, np.float32)
     if count == 0:
         return Projected(record, depth)
@@ -112,7 +115,7 @@ def project(
         axes,
         _rows(color, (count, 3), "color"),
         _rows(opacity, (count,), "opacity"),
-        _rows(normal, (count, 3), "normal"),
+        _rows(np.zeros((count, 3)) if normal is None else normal, (count, 3), "normal"),
         _camera(view),
         bounds,
         record,
@@ -249,7 +252,8 @@ def _footprint(
                 record[i, REACH_X], record[i, REACH_Y] = reach_x, reach_y
                 for c in ti.static(range(3)):
                     record[i, RED + c] = color[i, c]
-                    record[i, NORMAL_X + c] = normal[i, c]
+                    if record.shape[1] > PLAIN_COLUMNS:
+                        record[i, NORMAL_X + c] = normal[i, c]
                 bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], fx, fy)
                 w = 1.0 / p[2]
                 extra = _flatness(bx, by)

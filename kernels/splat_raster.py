@@ -36,6 +36,12 @@ from .splat_project import (
     project,
 )
 
+# Planes of the kernel's images; a motion is followed by the depth there.
+COLOR, ALPHA, DEPTH, NORMAL, AFTER_MOTION, BEFORE_MOTION = 0, 3, 4, 5, 8, 11
+PLAIN_PLANES, PLANES = 5, 14
+
+EXP2 = (0.99999993, 0.69315307, 0.24015362, 0.05582632, 0.00898934, 0.00187758)
+"2^f for f in 0..1 by powers of f: the least greatest relative error, 8e-8."
 ALPHA_MAX = 0.999
 TRANSMITTANCE_STOP = 1e-4
 LOG_ALPHA_MIN = float(np.log2(ALPHA_MIN))
@@ -104,53 +110,66 @@ def rasterise(
     after: tuple[SplatPose, View] | None = None,
 ) -> Passes:
     """Sort, bin and blend projected splats."""
-    size = (view.height, view.width)
-    passes = Passes(
-        color=np.zeros((*size, 3), np.float32),
-        alpha=np.zeros(size, np.float32),
-        depth=np.full(size, np.inf, np.float32),
-        normal=np.zeros((*size, 3), np.float32),
-        index=np.full(size, -1, np.int32),
-        forward=_background_motion(view, after[1] if after else None),
-        backward=_background_motion(view, before[1] if before else None),
-        depth_after=np.full(size, np.inf, np.float32),
-        depth_before=np.full(size, np.inf, np.float32),
-    )
-    lists = bin_splats(projected, view.width, view.height)
-    lanes, pad = _task_shape()
+    planes = np.zeros((PLANES, view.height, view.width), np.float32)
+    planes[[DEPTH, AFTER_MOTION + 2, BEFORE_MOTION + 2]] = np.inf
+    planes[AFTER_MOTION : AFTER_MOTION + 2] = _background_motion(view, after)
+    planes[BEFORE_MOTION : BEFORE_MOTION + 2] = _background_motion(view, before)
+    body = np.full((view.height, view.width), -1, np.int32)
     lenses = np.stack([_lens(view, frame[1] if frame else view) for frame in (after, before)])
-    moving = (projected.record, index, lists.splats, lists.starts, lenses, lists.columns)
-    _blend(*moving, *vars(passes).values(), lanes, pad, 1, after is not None, before is not None)
-    return passes
+    _run(projected, view, index, lenses, planes, body, (1, after is not None, before is not None))
+    return Passes(
+        color=_image(planes, COLOR, 3),
+        alpha=planes[ALPHA],
+        depth=planes[DEPTH],
+        normal=_image(planes, NORMAL, 3),
+        index=body,
+        forward=_image(planes, AFTER_MOTION, 2),
+        backward=_image(planes, BEFORE_MOTION, 2),
+        depth_after=planes[AFTER_MOTION + 2],
+        depth_before=planes[BEFORE_MOTION + 2],
+    )
 
 
 def rasterise_plain(projected: Projected, view: View) -> tuple[Floats, Floats, Floats]:
     """Sort, bin and blend colour (h, w, 3), alpha (h, w) and depth (h, w) alone."""
-    size = (view.height, view.width)
-    color, alpha = np.zeros((*size, 3), np.float32), np.zeros(size, np.float32)
-    depth = np.full(size, np.inf, np.float32)
+    planes = np.zeros((PLAIN_PLANES, view.height, view.width), np.float32)
+    planes[DEPTH] = np.inf
+    none = np.zeros(1, np.int32)
+    _run(projected, view, none, np.zeros((1, 1), np.float32), planes, none[None], (0, False, False))
+    return _image(planes, COLOR, 3), planes[ALPHA], planes[DEPTH]
+
+
+def _run(
+    projected: Projected,
+    view: View,
+    index: NDArray[np.int32],
+    lenses: Floats,
+    planes: Floats,
+    body: NDArray[np.int32],
+    wanted: tuple[int, bool, bool],
+) -> None:
     lists = bin_splats(projected, view.width, view.height)
     lanes, pad = _task_shape()
-    empty = np.zeros((1, 1), np.float32), np.zeros((1, 1, 1), np.float32)
-    none = np.zeros(1, np.int32)
-    moving = (projected.record, none, lists.splats, lists.starts, empty[0], lists.columns)
-    unused = (empty[1], none[None], empty[1], empty[1], empty[0], empty[0])
-    _blend(*moving, color, alpha, depth, *unused, lanes, pad, 0, False, False)
-    return color, alpha, depth
+    tiles = (lists.splats, lists.starts, lists.columns)
+    _blend(projected.record, index, *tiles, lenses, planes, body, lanes, pad, *wanted)
+
+
+def _image(planes: Floats, first: int, channels: int) -> Floats:
+    return np.ascontiguousarray(np.moveaxis(planes[first : first + channels], 0, -1))
 
 
 def render_depth(pose: SplatPose, view: View, opacity: Floats) -> Floats:
     """Return depth (h, w): z in metres, alpha-normalised, +inf where empty; for shadow maps."""
-    blank = np.zeros((len(pose.mean), 3), np.float32)
-    projected = project(pose, view, color=blank, opacity=opacity, normal=blank)
+    black = np.zeros((len(pose.mean), 3), np.float32)
+    projected = project(pose, view, color=black, opacity=opacity)
     return rasterise_plain(projected, view)[2]
 
 
-def _background_motion(view: View, other: View | None) -> Floats:
-    """Motion (h, w, 2) of points at infinity: K' R'^T R K^-1 q - q, zero without `other`."""
-    size = (view.height, view.width)
-    if other is None:
-        return np.zeros((*size, 2), np.float32)
+def _background_motion(view: View, frame: tuple[SplatPose, View] | None) -> Floats:
+    """Motion (2, h, w) of points at infinity: K' R'^T R K^-1 q - q, zero without a `frame`."""
+    if frame is None:
+        return np.zeros((2, view.height, view.width), np.float32)
+    other = frame[1]
     turn = other.world_to_camera()[0] @ view.world_to_camera()[0].T - np.eye(3)
     # What rounding leaves of a camera that stands still is no motion.
     turn[np.abs(turn) < 1e-14] = 0
@@ -164,9 +183,9 @@ def _background_motion(view: View, other: View | None) -> Floats:
     ahead = 1 + moved[2]
     away = ahead < 1e-3
     scale = 1 / np.where(away, 1, ahead)
-    motion = np.stack([(moved[0] - x * moved[2]) * scale, (moved[1] - y * moved[2]) * scale], -1)
+    motion = np.stack([(moved[0] - x * moved[2]) * scale, (moved[1] - y * moved[2]) * scale])
     # A direction behind the other camera has no pixel there: send it far out of the frame.
-    motion[np.broadcast_to(away, size)] = FAR_AWAY
+    motion[:, np.broadcast_to(away, motion.shape[1:])] = FAR_AWAY
     held: Floats = np.clip(motion, -FAR_AWAY, FAR_AWAY).astype(np.float32)
     return held
 
@@ -192,12 +211,23 @@ def _task_shape() -> tuple[int, int]:
 
 @ti.func
 def _exp2(p):
-    """2^p for p in -9..1 within 2e-7: Taylor series about the middle of a whole step."""
-    whole = ti.floor(p)
-    f = (p - whole - 0.5) * 0.6931471805599453
-    series = 1.0 + f * (1.0 + f * (0.5 + f * (1 / 6 + f * (1 / 24 + f * (1 / 120 + f / 720)))))
-    bits = ti.bit_cast(1.4142135623730951 * series, ti.i32) + (ti.cast(whole, ti.i32) << 23)
-    return ti.bit_cast(bits, ti.f32)
+    """2^p for p in -15..1 within 3e-7; what is far below comes out as anything."""
+    # Truncation of what is positive is its floor, and one instruction on every machine.
+    whole = ti.cast(p + 16.0, ti.i32) - 16
+    f = p - ti.cast(whole, ti.f32)
+    series = EXP2[0] + f * (EXP2[1] + f * (EXP2[2] + f * (EXP2[3] + f * (EXP2[4] + f * EXP2[5]))))
+    return ti.bit_cast(ti.bit_cast(series, ti.i32) + (whole << 23), ti.f32)
+
+
+@ti.func
+def _at_most(x, limit):
+    # Unlike ti.min this asks nothing about NaN, and so stays in vector registers.
+    return ti.select(x < limit, x, limit)
+
+
+@ti.func
+def _at_least(x, limit):
+    return ti.select(x > limit, x, limit)
 
 
 @ti.func
@@ -209,7 +239,7 @@ def _affine(record: ti.template(), i, column: ti.template(), dx, dy):
 def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(), x, y, dx, dy):
     """Motion of the splat's points seen at x, y [px], and their change of depth as a ratio."""
     frame = (column - AFTER) // (BEFORE - AFTER)
-    ahead = ti.max(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
+    ahead = _at_least(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
     lens_x = lenses[frame, 0] * (x - lenses[frame, 2]) + lenses[frame, 4] - lenses[frame, 2]
     lens_y = lenses[frame, 1] * (y - lenses[frame, 3]) + lenses[frame, 5] - lenses[frame, 3]
     move_x = _affine(record, i, column, dx, dy) + (lenses[frame, 4] - x) * (ahead - 1.0) + lens_x
@@ -220,116 +250,131 @@ def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(
 
 
 @ti.func
-def _store_motion(motion: ti.template(), depth: ti.template(), row, column, moved, weight):
-    if weight >= SOLID:
-        motion[row, column, 0] = moved[0]
-        motion[row, column, 1] = moved[1]
-        depth[row, column] = moved[2]
+def _crosses(record: ti.template(), i, x0, dy, lanes: ti.template()):
+    """Whether alpha reaches 1/255 somewhere on this row of pixel centres."""
+    center = record[i, U] + record[i, SLOPE] * dy
+    nearest = _at_most(_at_least(center, x0), x0 + (lanes - 1)) - center
+    peak = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy
+    return peak + record[i, FALL_X] * nearest * nearest >= LOG_ALPHA_MIN
+
+
+@ti.func
+def _weight(record: ti.template(), i, x, dy, light):
+    """What each pixel of the row takes from this splat."""
+    t = x - (record[i, U] + record[i, SLOPE] * dy)
+    p = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy + record[i, FALL_X] * t * t
+    a = _at_most(_exp2(p), ALPHA_MAX)
+    taken = (p >= LOG_ALPHA_MIN) & (light >= TRANSMITTANCE_STOP)
+    return ti.select(taken, a * light, 0.0)
+
+
+@ti.func
+def _depth(record: ti.template(), i, dx, dy):
+    inverse = _affine(record, i, W, dx, dy)
+    return 1.0 / _at_most(_at_least(inverse, record[i, W_LOW]), record[i, W_HIGH])
+
+
+@ti.func
+def _add(
+    record: ti.template(),
+    i,
+    column: ti.template(),
+    w,
+    x: ti.template(),
+    y: ti.template(),
+    z: ti.template(),
+):
+    x += w * record[i, column]
+    y += w * record[i, column + 1]
+    z += w * record[i, column + 2]
+
+
+@ti.func
+def _store(planes: ti.template(), first: ti.template(), row, column, x, y, z):
+    planes[first, row, column] = x
+    planes[first + 1, row, column] = y
+    planes[first + 2, row, column] = z
+
+
+@ti.func
+def _elect(body, light, w, owner: ti.template(), heaviest: ti.template()):
+    """Give pixels to the body at the median of the light; until that is reached, the heaviest."""
+    owns = (light > 0.5) & (w > 0.0) & ((light - w <= 0.5) | (w > heaviest))
+    owner = ti.select(owns, body, owner)
+    heaviest = ti.select(owns, w, heaviest)
 
 
 @ti.kernel
 def _blend(
-    record: ti.types.ndarray(ti.f32, 2),
-    index: ti.types.ndarray(ti.i32, 1),
+    record: ti.types.ndarray(ti.f32, 2),  # [n, COLUMNS]
+    index: ti.types.ndarray(ti.i32, 1),  # [n]
     splats: ti.types.ndarray(ti.i32, 1),
-    starts: ti.types.ndarray(ti.i32, 1),
-    lenses: ti.types.ndarray(ti.f32, 2),
+    starts: ti.types.ndarray(ti.i32, 1),  # [tiles + 1]
     columns: ti.i32,
-    color: ti.types.ndarray(ti.f32, 3),
-    alpha: ti.types.ndarray(ti.f32, 2),
-    depth: ti.types.ndarray(ti.f32, 2),
-    normal: ti.types.ndarray(ti.f32, 3),
-    body: ti.types.ndarray(ti.i32, 2),
-    forward: ti.types.ndarray(ti.f32, 3),
-    backward: ti.types.ndarray(ti.f32, 3),
-    depth_after: ti.types.ndarray(ti.f32, 2),
-    depth_before: ti.types.ndarray(ti.f32, 2),
+    lenses: ti.types.ndarray(ti.f32, 2),  # [2, 6]: after, before
+    planes: ti.types.ndarray(ti.f32, 3),  # [PLANES, h, w]
+    body: ti.types.ndarray(ti.i32, 2),  # [h, w]
     lanes: ti.template(),
     pad: ti.template(),
     full: ti.template(),
     has_after: ti.template(),
     has_before: ti.template(),
 ):
-    for task in range((starts.shape[0] - 1) * (TILE * TILE // lanes) * pad):
+    per_tile = TILE * TILE // lanes
+    for task in range((starts.shape[0] - 1) * per_tile * pad):
         if task % pad == 0:
-            item = task // pad
-            tile, spot = item // (TILE * TILE // lanes), item % (TILE * TILE // lanes) * lanes
+            tile, spot = task // pad // per_tile, task // pad % per_tile * lanes
             row, column = tile // columns * TILE + spot // TILE, tile % columns * TILE + spot % TILE
             y, x0 = row + 0.5, column + 0.5
             x = ti.Vector([x0 + lane for lane in range(lanes)])
-            zero = ti.Vector([0.0 for lane in range(lanes)])
-            light = zero + 1.0
-            weight, surface, deep = zero, zero, zero
-            red, green, blue = zero, zero, zero
-            normal_x, normal_y, normal_z, heaviest = zero, zero, zero, zero
-            after_x, after_y, after_z = zero, zero, zero
-            before_x, before_y, before_z = zero, zero, zero
+            none = ti.Vector([0.0 for lane in range(lanes)])
+            light, surface, deep, heaviest = none + 1.0, none, none, none
             owner = ti.Vector([-1 for lane in range(lanes)])
+            red, green, blue, normal_x, normal_y, normal_z = none, none, none, none, none, none
+            after_x, after_y, after_z = none, none, none
+            before_x, before_y, before_z = none, none, none
             for k in range(starts[tile], starts[tile + 1]):
                 i = splats[k]
-                dy = y - record[i, V]
-                if ti.abs(dy) <= record[i, REACH_Y]:
-                    center = record[i, U] + record[i, SLOPE] * dy
-                    peak = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy
-                    fall = record[i, FALL_X]
-                    nearest = ti.math.clamp(center, x0, x0 + (lanes - 1)) - center
-                    if peak + fall * nearest * nearest >= LOG_ALPHA_MIN:
-                        t = x - center
-                        p = peak + fall * t * t
-                        a = ti.min(ALPHA_MAX, _exp2(ti.max(p, -9.0)))
-                        taken = (p >= LOG_ALPHA_MIN) & (light >= TRANSMITTANCE_STOP)
-                        w = ti.select(taken, a * light, 0.0)
-                        dx = x - record[i, U]
-                        inverse = _affine(record, i, W, dx, dy)
-                        z = 1.0 / ti.math.clamp(inverse, record[i, W_LOW], record[i, W_HIGH])
-                        g = ti.select(light >= SURFACE, w, 0.0)
-                        weight += w
-                        surface += g
-                        red += w * record[i, RED]
-                        green += w * record[i, RED + 1]
-                        blue += w * record[i, RED + 2]
-                        deep += g * z
-                        if ti.static(full):
-                            normal_x += g * record[i, NORMAL_X]
-                            normal_y += g * record[i, NORMAL_X + 1]
-                            normal_z += g * record[i, NORMAL_X + 2]
-                            # The body at the median; until that is reached, the heaviest.
-                            median = light - w <= 0.5
-                            owns = (light > 0.5) & (w > 0.0) & (median | (w > heaviest))
-                            owner = ti.select(owns, index[i], owner)
-                            heaviest = ti.select(owns, w, heaviest)
-                        if ti.static(has_after):
-                            mx, my, ahead = _moved(record, i, AFTER, lenses, x, y, dx, dy)
-                            after_x += g * mx
-                            after_y += g * my
-                            after_z += g * z * ahead
-                        if ti.static(has_before):
-                            mx, my, ahead = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
-                            before_x += g * mx
-                            before_y += g * my
-                            before_z += g * z * ahead
-                        light -= w
-                        if light.max() < TRANSMITTANCE_STOP:
-                            break
-            for lane in ti.static(range(lanes)):
-                if row < alpha.shape[0] and column + lane < alpha.shape[1] and weight[lane] > 0.0:
-                    share = 1.0 / surface[lane]
-                    alpha[row, column + lane] = weight[lane]
-                    depth[row, column + lane] = deep[lane] * share
-                    color[row, column + lane, 0] = red[lane]
-                    color[row, column + lane, 1] = green[lane]
-                    color[row, column + lane, 2] = blue[lane]
+                dx, dy = x - record[i, U], y - record[i, V]
+                if ti.abs(dy) <= record[i, REACH_Y] and _crosses(record, i, x0, dy, lanes):
+                    w = _weight(record, i, x, dy, light)
+                    g = ti.select(light >= SURFACE, w, 0.0)
+                    z = _depth(record, i, dx, dy)
+                    surface, deep = surface + g, deep + g * z
+                    _add(record, i, RED, w, red, green, blue)
                     if ti.static(full):
-                        body[row, column + lane] = owner[lane]
+                        _add(record, i, NORMAL_X, g, normal_x, normal_y, normal_z)
+                        _elect(index[i], light, w, owner, heaviest)
+                    if ti.static(has_after):
+                        move_x, move_y, ahead = _moved(record, i, AFTER, lenses, x, y, dx, dy)
+                        after_x, after_y = after_x + g * move_x, after_y + g * move_y
+                        after_z += g * z * ahead
+                    if ti.static(has_before):
+                        move_x, move_y, ahead = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
+                        before_x, before_y = before_x + g * move_x, before_y + g * move_y
+                        before_z += g * z * ahead
+                    light -= w
+                    # Asking is dear; a pixel that has stopped takes nothing in the meantime.
+                    if k % 4 == 3 and light.max() < TRANSMITTANCE_STOP:
+                        break
+            for lane in range(lanes):
+                spot_x = column + lane
+                alpha = 1.0 - light[lane]
+                if row < planes.shape[1] and spot_x < planes.shape[2] and alpha > 0.0:
+                    share = 1.0 / surface[lane]
+                    _store(planes, COLOR, row, spot_x, red[lane], green[lane], blue[lane])
+                    planes[ALPHA, row, spot_x] = alpha
+                    planes[DEPTH, row, spot_x] = deep[lane] * share
+                    if ti.static(full):
+                        body[row, spot_x] = owner[lane]
                         n = ti.Vector([normal_x[lane], normal_y[lane], normal_z[lane]])
                         n /= ti.max(n.norm(), 1e-20)
-                        for c in ti.static(range(3)):
-                            normal[row, column + lane, c] = n[c]
+                        _store(planes, NORMAL, row, spot_x, n[0], n[1], n[2])
                     if ti.static(has_after):
-                        moved = ti.Vector([after_x[lane], after_y[lane], after_z[lane]]) * share
-                        _store_motion(forward, depth_after, row, column + lane, moved, weight[lane])
+                        m = ti.Vector([after_x[lane], after_y[lane], after_z[lane]]) * share
+                        if alpha >= SOLID:
+                            _store(planes, AFTER_MOTION, row, spot_x, m[0], m[1], m[2])
                     if ti.static(has_before):
-                        moved = ti.Vector([before_x[lane], before_y[lane], before_z[lane]]) * share
-                        _store_motion(
-                            backward, depth_before, row, column + lane, moved, weight[lane]
-                        )
+                        m = ti.Vector([before_x[lane], before_y[lane], before_z[lane]]) * share
+                        if alpha >= SOLID:
+                            _store(planes, BEFORE_MOTION, row, spot_x, m[0], m[1], m[2])

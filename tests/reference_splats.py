@@ -1,4 +1,4 @@
-"""Slow NumPy twin of kernels/splat_project.py and splat_raster.py: one splat after another, float64.
+"""Slow NumPy twin of splat_project.py and splat_raster.py: one splat after another, float64.
 
 Written from the formulas, not from the kernels: covariances and regressions by matrix algebra.
 """
@@ -136,7 +136,7 @@ def _regressions(
     pose: SplatPose,
     others: list[tuple[SplatPose, View] | None],
 ) -> tuple[tuple[float, Floats], list[tuple[Floats, Floats] | None]]:
-    """Value at the mean and slope over the pixels, of 1/z and of (p' - p)/z, for each other time."""
+    """Value at the mean and slope, of 1/z and of (p' - p)/z for each other time."""
     b = _jacobian(p[0] / p[2], p[1] / p[2], p[2], view) @ axes
     flat = 1e-4 + 1e-7 * np.trace(b @ b.T)
     gain = b.T @ np.linalg.inv(b @ b.T + flat * np.eye(2))

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from .splat_cases import KINDS, random_splats
 
 from impetus.kernels.splat_bin import TILE, bin_splats, depth_order
 from impetus.kernels.splat_project import (
@@ -16,6 +15,8 @@ from impetus.kernels.splat_project import (
     V,
     project,
 )
+
+from .splat_cases import KINDS, random_splats
 
 
 def projected(kind: str, count: int = 300) -> tuple[Projected, int, int]:

@@ -5,11 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from .reference_splats import reference_render
-from .splat_cases import KINDS, random_splats
 
 from impetus.kernels.splat_project import SplatPose, View
 from impetus.kernels.splat_raster import Passes, render_depth, render_splats
+
+from .reference_splats import reference_render
+from .splat_cases import KINDS, random_splats
 
 TOLERANCE = 1e-4
 

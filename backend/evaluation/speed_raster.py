@@ -44,5 +44,4 @@ def _project(view: View) -> Projected:
     opacity = rng.uniform(0.1, 0.9, SPLATS).astype(np.float32)
     color = rng.uniform(0, 1, (SPLATS, 3)).astype(np.float32)
     axes = sigma[:, None, None] * np.eye(3, dtype=np.float32)
-    normal = np.zeros_like(color)
-    return project(SplatPose(mean, axes), view, color=color, opacity=opacity, normal=normal)
+    return project(SplatPose(mean, axes), view, color=color, opacity=opacity)
