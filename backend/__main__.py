@@ -6,26 +6,36 @@ Each part imports what it needs when it runs, so that `serve` loads neither torc
 import logging
 import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from .contract.errors import ImpetusError
-from .contract.keys import user_folder
+from .contract.keys import read_connection, user_folder
+from .service.endings import DONE, EXIT_CODES, FATAL
 
-FATAL = 1
+if TYPE_CHECKING:
+    from .contract.client import Client
 
 app = typer.Typer(
     help="Impetus: physics, Gaussian splats and diffusion for Blender.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
 )
+jobs_app = typer.Typer(help="List, cancel, resume and remove jobs of the running backend.")
+app.add_typer(jobs_app, name="jobs")
+
 Home = Annotated[
-    Path | None, typer.Option(help="Folder of the backend; your own user folder if not given.")
+    Path | None, typer.Option(help="The backend's folder; that of your user if not given.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, vulkan or metal.")]
+Job = Annotated[str, typer.Argument(help="The job's id, or its first letters.")]
 
 
 @app.command()
@@ -48,12 +58,127 @@ def serve(
     server.run()
 
 
+@app.command(epilog=EXIT_CODES)
+def render(
+    shot: Annotated[Path, typer.Argument(help="A .shot file.")],
+    out: Annotated[Path, typer.Option(help="Folder of the take.")],
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of what is kept between shots.")
+    ] = None,
+    resume: Annotated[bool, typer.Option(help="Go on with a take that is there.")] = True,
+    device: Device = "auto",
+) -> None:
+    """Make one shot in the foreground, without a server. Run again, it goes on where it was."""
+    from .service.foreground import render_shot
+
+    folder = cache or user_folder() / "cache"
+    sys.exit(render_shot(shot, out, folder, device=device, resume=resume))
+
+
+@app.command()
+def doctor(home: Home = None) -> None:
+    """Tell what is here, what works, and what is slow and why."""
+    from rich.console import Console
+
+    from .service.doctor import examine
+
+    marks = {
+        "good": "[green]  ok[/]",
+        "slow": "[yellow]slow[/]",
+        "bad": "[red] bad[/]",
+        "info": "   -",
+    }
+    console, bad = Console(soft_wrap=True), False
+    for finding in examine(home or user_folder()):
+        console.print(f"{marks[finding.verdict]} ", end="")
+        line = f"{finding.topic:14} {finding.value.rstrip('.')}"
+        text = f"{line}. {finding.advice}" if finding.advice else line
+        console.print(text, markup=False, highlight=False)
+        bad |= finding.verdict == "bad"
+    sys.exit(FATAL if bad else DONE)
+
+
+@app.command()
+def evaluate(
+    suite: Annotated[str, typer.Argument(help="Which suite; a wrong name lists them.")],
+    out: Annotated[Path, typer.Option(help="Folder for results.json and plots.")],
+    shot: Annotated[Path | None, typer.Option(help="reliability: the .shot to interrupt.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Measure Impetus against what it promises; results.json and plots go to a folder."""
+    from .evaluation.suites import run_suite
+
+    began = time.monotonic()
+    results = run_suite(suite, out, shot=shot, device=device)
+    text = msgspec.json.format(msgspec.json.encode(results), indent=2)
+    (out / "results.json").write_bytes(text)
+    typer.echo(text.decode())
+    typer.echo(f"{time.monotonic() - began:.1f} s, in {out}", err=True)
+
+
+@jobs_app.callback(invoke_without_command=True)
+def list_jobs(context: typer.Context, home: Home = None) -> None:
+    """List the jobs, newest first."""
+    context.obj = home or user_folder()
+    if context.invoked_subcommand is None:
+        _with_client(context, _show_jobs)
+
+
+@jobs_app.command()
+def cancel(context: typer.Context, job: Job) -> None:
+    """End a job at its next step; what is finished stays."""
+    _with_client(context, lambda client: client.cancel(_find(client, job), take_over=True))
+
+
+@jobs_app.command()
+def resume(context: typer.Context, job: Job) -> None:
+    """Queue a paused, failed or cancelled job again."""
+    _with_client(context, lambda client: client.resume(_find(client, job), take_over=True))
+
+
+@jobs_app.command()
+def remove(context: typer.Context, job: Job) -> None:
+    """Forget a job that has ended, and delete its take from the backend's folder."""
+    _with_client(context, lambda client: client.remove(_find(client, job), take_over=True))
+
+
+def _with_client(context: typer.Context, act: "Callable[[Client], None]") -> None:
+    from .contract.client import Client
+
+    with Client(read_connection(context.obj)) as client:
+        act(client)
+
+
+def _show_jobs(client: "Client") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Job", "Name", "State", "Frames", "Submitted", "")
+    for info in client.jobs():
+        created = time.strftime("%Y-%m-%d %H:%M", time.localtime(info.created))
+        frames = f"{info.frames_done}/{info.frames_total}"
+        table.add_row(info.job, info.name, info.state, frames, created, info.sentence)
+    Console().print(table if table.row_count else "No jobs.")
+
+
+def _find(client: "Client", start: str) -> str:
+    """Return the one job whose id starts so. Raises UnknownJobError."""
+    from .contract.errors import UnknownJobError
+
+    found = [info.job for info in client.jobs() if info.job.startswith(start.upper())]
+    if len(found) != 1:
+        raise UnknownJobError(
+            f"Expected one job that starts with {start!r}, got {len(found)}.", "See impetus jobs."
+        )
+    return found[0]
+
+
 def main() -> None:
     """Run the command; an error is one sentence and a remedy, on stderr."""
     try:
         app()
     except ImpetusError as err:
-        print(f"impetus: {err}", file=sys.stderr)  # noqa: T201
+        typer.echo(f"impetus: {err}", err=True)
         sys.exit(FATAL)
 
 

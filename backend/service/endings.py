@@ -1,4 +1,4 @@
-"""What an exception means to the person whose job it ended."""
+"""What an exception means to the person whose job it ended, and to the farm that called."""
 
 import errno
 import shutil
@@ -11,6 +11,19 @@ from ..contract.errors import (
     InternalError,
     MemoryShortError,
 )
+
+DONE, FATAL, OUT_OF_MEMORY, RETRY = 0, 1, 12, 75
+EXIT_CODES = """**Exit codes**
+
+- **0**: all frames are there.
+
+- **1**: fatal; the shot cannot be made as it stands.
+
+- **12**: out of memory; lower resolution and splats, or use a larger machine.
+
+- **75**: interrupted, or the disk is full; run the same command again, and it goes on.
+
+A process that is killed ends with the signal's own code; run again, it goes on, too."""
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 "EFBIG: a file system, or a limit, that holds no larger file."
@@ -35,9 +48,19 @@ def explain(raised: BaseException, folder: Path) -> ImpetusError:
             "Free some space, then resume: finished frames are kept.",
         )
     return InternalError(
-        f"Impetus failed: {type(raised).__name__}: {raised}.",
+        f"Impetus failed: {type(raised).__name__}: {_first_line(raised)}.",
         "The log tells more; please report it with the shot.",
     )
+
+
+def exit_code(error: ImpetusError) -> int:
+    if isinstance(error, MemoryShortError):
+        return OUT_OF_MEMORY
+    return RETRY if isinstance(error, CancelledError | DiskFullError) else FATAL
+
+
+def _first_line(raised: BaseException) -> str:
+    return next((line for line in str(raised).splitlines() if line.strip()), "no more is known")
 
 
 def _is_disk_full(raised: BaseException, folder: Path) -> bool:

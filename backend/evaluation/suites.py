@@ -1,0 +1,37 @@
+"""The suites of `impetus evaluate`, by name."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from ..contract.errors import ImpetusError
+
+NAMES = ("reliability", "physics", "motion")
+
+
+class UnknownSuiteError(ImpetusError):
+    """Raised for a name that no suite has."""
+
+    code = "UNKNOWN_SUITE"
+
+
+def run_suite(name: str, out: Path, *, shot: Path | None, device: str) -> dict[str, Any]:
+    """Run a suite; plots go to `out`. Raises UnknownSuiteError, ImpetusErrors of the suite."""
+    if name not in NAMES:
+        raise UnknownSuiteError(
+            f"Expected one of {', '.join(NAMES)}, got {name!r}.", "Choose one of these."
+        )
+    out.mkdir(parents=True, exist_ok=True)
+    if name == "reliability":
+        from . import reliability
+
+        return reliability.run(out, shot=shot, device=device)
+    from ..stages.device import DeviceName, start_device
+
+    start_device(cast(DeviceName, device))
+    if name == "physics":
+        from . import physics
+
+        return physics.run(out)
+    from . import motion
+
+    return motion.run(out)
