@@ -56,12 +56,14 @@ class Reflectance:
 class ShadowMap:
     """What a lamp sees: depth (h, w) [m] from `view`, +inf where nothing is.
 
-    `size` is the lamp's radius [m], of parallel light the tangent of its half angle.
+    `size` is the lamp's radius [m], of parallel light the tangent of its half angle. What casts
+    shadows is mostly not nearer to the lamp than `nearest` [m].
     """
 
     depth: Floats
     view: View
     size: float
+    nearest: float
     parallel: bool
 
 
@@ -102,9 +104,7 @@ def add_lamp(
 def _shadow_record(shadow: ShadowMap) -> Floats:
     rotation, translation = shadow.view.world_to_camera()
     fx, _, cx, cy = (float(value) for value in shadow.view.intrinsics)
-    seen = shadow.depth[np.isfinite(shadow.depth)]
-    nearest = float(seen.min()) if seen.size else np.inf
-    tail = [fx, cx, cy, nearest, shadow.size, float(shadow.parallel)]
+    tail = [fx, cx, cy, shadow.nearest, shadow.size, float(shadow.parallel)]
     return np.concatenate([rotation.ravel(), translation, tail]).astype(np.float32)
 
 
@@ -150,7 +150,7 @@ def _lit_share(p, n, skin, turn, depth: ti.template(), s: ti.template()):  # typ
     local = rotation @ p + _vector(s, TRANSLATION)
     share = 1.0
     z = local[2]
-    if z > 1e-4 and s[NEAREST] < 1e30:
+    if z > 1e-4:
         facing = rotation @ n
         plane = ti.Vector([facing[0], facing[1], facing[2], facing.dot(local)])
         texel = z / s[FOCAL]
@@ -232,7 +232,9 @@ def _glossy(n, l, v, specular, roughness, widening):
     base = nh * nh * (wide * wide - 1.0) + 1.0
     distribution = wide * wide / (ti.math.pi * base * base)
     masking = 0.5 / ti.max(ti.math.mix(2.0 * nl * nv, nl + nv, a), 1e-4)
-    fresnel = specular + (1.0 - specular) * (1.0 - ti.max(l.dot(h), 0.0)) ** 5
+    # What reflects less than 2 % head-on is no smooth surface: it does not glance either.
+    glance = ti.math.clamp(50.0 * specular.max(), 0.0, 1.0)
+    fresnel = specular + (glance - specular) * ti.max(1.0 - ti.max(l.dot(h), 0.0), 0.0) ** 5
     # Without a light side there is no highlight: n is zero inside a cloud of splats.
     return ti.select(nl > 0.0, distribution * masking * nl, 0.0) * fresnel
 

@@ -17,15 +17,14 @@ from .shadows import Arena
 
 CELLS = 72
 "Along the longest side of the grid."
-CONE = ((1.5, 0.4), (3.0, 0.36), (6.0, 0.24))
-"Distances along the normal in cells, where the grid is read, blurred by half of them; weights."
-LENDING_REACH = 3.0
-STRENGTH = 2.0
-BASELINE = 0.045
-"What a flat floor reads of itself: it hides nothing from itself."
-DARKEST = 0.1
-COVER = 0.85
-"Area that a splat covers, in products of its two larger sigmas, with its neighbours' overlap."
+REACHES = (1.5, 3.0, 6.0, 10.0)
+"Distances along the normal, in cells, where the grid is read, blurred by half of them."
+LENDING_REACH = 4.0
+STRENGTH = 0.9
+BASELINE = float(np.exp(-2.0)) + 0.02
+"What a flat floor, two sigmas below, reads of itself: it hides nothing from itself."
+COVER = 2.2
+"How much a splat hides, in products of its two larger sigmas: a sheet of splats fills its cells."
 
 
 class Nearness:
@@ -49,9 +48,11 @@ class Nearness:
     def openness(self) -> Array:
         """The share (n,) of the surroundings that each splat sees, 0..1."""
         total = np.zeros(len(self._cells), np.float32)
-        for reach, weight in CONE:
-            total += weight * self._read(gaussian_filter(self._hidden, reach / 2), reach)
-        openness: Array = np.clip(1 - STRENGTH * np.maximum(total - BASELINE, 0), DARKEST, 1)
+        for reach in REACHES:
+            # A sheet that passes through the point reads as 1, whatever the blur.
+            blurred = _blur(self._hidden, reach) * np.float32(np.sqrt(2 * np.pi) * reach / 2)
+            total += np.clip((self._read(blurred, reach) - BASELINE) / (1 - BASELINE), 0, 1)
+        openness: Array = 1 - STRENGTH / len(REACHES) * total
         return openness
 
     def lent(self, radiance: Array) -> Array:
@@ -59,12 +60,11 @@ class Nearness:
 
         `radiance` (n, 3) of all splats as the lamps light them: one bounce.
         """
-        blur = LENDING_REACH / 2
-        cover = self._read(gaussian_filter(self._spread(self._cover), blur), LENDING_REACH)
+        cover = self._read(_blur(self._spread(self._cover), LENDING_REACH), LENDING_REACH)
         lent = np.empty_like(radiance)
         for channel in range(3):
             light = self._spread(self._cover * radiance[self._inside, channel])
-            lent[:, channel] = self._read(gaussian_filter(light, blur), LENDING_REACH)
+            lent[:, channel] = self._read(_blur(light, LENDING_REACH), LENDING_REACH)
         lent *= ((1 - self.openness) / np.maximum(cover, 1e-6))[:, None]
         return lent
 
@@ -89,3 +89,8 @@ class Nearness:
         points = (self._cells + reach * self._normal).T
         read: Array = map_coordinates(grid, points, order=1, mode="constant", prefilter=False)
         return read
+
+
+def _blur(grid: Array, reach: float) -> Array:
+    blurred: Array = gaussian_filter(grid, reach / 2, mode="constant", truncate=2.5)
+    return blurred

@@ -69,10 +69,12 @@ def cast_shadow(lamp: Lamp, arena: Arena, pose: SplatPose, opacity: Array) -> Sh
     if not solid.all():
         pose, opacity = SplatPose(pose.mean[solid], pose.axes[solid]), opacity[solid]
     depth = render_depth(pose, view, opacity)
+    ahead = (arena.corners - view.camera_to_world[:3, 3]) @ view.camera_to_world[:3, 2]
+    nearest = max(float(ahead.min()), view.near)
     if lamp.light.kind == "sun":
-        return ShadowMap(depth, view, math.tan(lamp.light.size / 2), parallel=True)
+        return ShadowMap(depth, view, math.tan(lamp.light.size / 2), nearest, parallel=True)
     radius = lamp.light.size * (0.56 if lamp.light.kind == "area" else 1.0)  # disc of equal area
-    return ShadowMap(depth, view, radius, parallel=False)
+    return ShadowMap(depth, view, radius, nearest, parallel=False)
 
 
 def _sun_view(lamp: Lamp, arena: Arena) -> View:
