@@ -214,6 +214,15 @@ class _OfTake:
         return find(self.key) if self.key else active_take(context)
 
 
+def _has_frames(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
+    """Answer for a poll; the folder is not looked into, since polls run at every redraw."""
+    take = active_take(context)
+    if take is None or not take.frames_done:
+        operator.poll_message_set("The take has no frames yet")
+        return False
+    return True
+
+
 class IMPETUS_OT_cancel(_OfTake, bpy.types.Operator):
     """End the take; the frames that are there stay"""
 
@@ -262,11 +271,7 @@ class IMPETUS_OT_import_take(_OfTake, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        take = active_take(context)
-        if take is None or not takes.frames_on_disk(take):
-            cls.poll_message_set("The take has no frames yet")
-            return False
-        return True
+        return _has_frames(cls, context)
 
     def execute(self, context: bpy.types.Context) -> set[str]:
         graded = context.scene.view_settings.view_transform
@@ -285,11 +290,12 @@ class IMPETUS_OT_show_take(_OfTake, bpy.types.Operator):
     bl_label = "Show Take"
     bl_options = {"REGISTER", "UNDO"}
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return _has_frames(cls, context)
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if (take := self.take(context)) is None or not takes.frames_on_disk(take):
-            self.report({"WARNING"}, "The take has no frames yet")
-            return {"CANCELLED"}
-        takes.show(context.scene, take)
+        takes.show(context.scene, self.take(context))
         return {"FINISHED"}
 
 
@@ -307,7 +313,10 @@ class IMPETUS_OT_remove_take(_OfTake, bpy.types.Operator):
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        return active_take(context) is not None
+        if active_take(context) is None:
+            cls.poll_message_set("There is no take yet")
+            return False
+        return True
 
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_props_dialog(self, width=260)
@@ -323,8 +332,16 @@ class IMPETUS_OT_open_folder(_OfTake, bpy.types.Operator):
     bl_idname = "impetus.open_folder"
     bl_label = "Open Folder"
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if active_take(context) is None:
+            cls.poll_message_set("There is no take yet")
+            return False
+        return True
+
     def execute(self, context: bpy.types.Context) -> set[str]:
-        if (take := self.take(context)) is None or not takes.folder_of(take).is_dir():
+        take = self.take(context)
+        if not takes.folder_of(take).is_dir():
             self.report({"WARNING"}, "The take has no folder any more")
             return {"CANCELLED"}
         bpy.ops.wm.path_open(filepath=str(takes.folder_of(take)))

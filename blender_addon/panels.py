@@ -6,7 +6,6 @@ from . import materials, preflight
 from .jobs import machine
 from .jobs.state import find
 from .operators import active_take
-from .physics import ImpetusPhysics
 from .properties import ImpetusStatus, ImpetusTake
 
 STATE_ICONS = {
@@ -19,6 +18,22 @@ STATE_ICONS = {
     "done": "CHECKMARK",
     "failed": "ERROR",
     "cancelled": "CANCEL",
+}
+MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the names and tooltips
+    "ELASTIC": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
+    "SAND": {
+        "density": "Density",
+        "friction_angle": "Angle",
+        "cohesion": "Cohesion",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+    },
+    "WATER": {
+        "density": "Density",
+        "viscosity": "Viscosity",
+        "bulk_modulus": "Stiffness",
+        "gamma": "Gamma",
+    },
 }
 MAX_PROBLEMS = 6
 LINE = 44
@@ -85,9 +100,8 @@ class PHYSICS_PT_impetus_material(_OfObject, bpy.types.Panel):
         layout.use_property_split = True
         layout.prop(physics, "material", text="Type")
         column = layout.column()
-        column.prop(physics, "density")
-        for name in _material_fields(physics):
-            column.prop(physics, name)
+        for name, text in MATERIAL_FIELDS[physics.material].items():
+            column.prop(physics, name, text=text)
 
 
 class PHYSICS_PT_impetus_looks(_OfObject, bpy.types.Panel):
@@ -106,14 +120,6 @@ class PHYSICS_PT_impetus_looks(_OfObject, bpy.types.Panel):
             color = row.row()
             color.active = physics.use_inner_color
             color.prop(physics, "inner_color", text="")
-
-
-def _material_fields(physics: ImpetusPhysics) -> tuple[str, ...]:
-    return {
-        "ELASTIC": ("young_modulus", "poisson_ratio"),
-        "SAND": ("friction_angle", "cohesion", "young_modulus", "poisson_ratio"),
-        "WATER": ("viscosity", "bulk_modulus", "gamma"),
-    }[physics.material]
 
 
 def draw_physics_button(self: bpy.types.Panel, context: bpy.types.Context) -> None:
@@ -281,20 +287,27 @@ class VIEW3D_PT_impetus_problems(_OfSidebar, bpy.types.Panel):
         found = preflight.problems(context.scene)
         column = self.layout.column()
         for problem in found[:MAX_PROBLEMS]:
-            row = column.row(align=True)
-            icon = "INFO" if problem.is_warning else "ERROR"
-            if problem.where in context.scene.objects:
-                row.operator(
-                    "impetus.select", text=problem.where, icon=icon, emboss=False
-                ).where = problem.where
-            else:
-                row.label(text=problem.where, icon=icon)
-            if problem.fix:
-                fix = row.operator("impetus.fix", text=FIXES[problem.fix])
-                fix.where, fix.fix = problem.where, problem.fix
-            _draw_text(column, problem.text)
+            _draw_problem(column, problem, is_object=problem.where in context.scene.objects)
         if len(found) > MAX_PROBLEMS:
             column.label(text=f"and {len(found) - MAX_PROBLEMS} more")
+
+
+def _draw_problem(
+    layout: bpy.types.UILayout, problem: preflight.Problem, *, is_object: bool
+) -> None:
+    row = layout.row()
+    icon = "INFO" if problem.is_warning else "ERROR"
+    name = row.row()
+    name.alignment = "LEFT"
+    if is_object:
+        chosen = name.operator("impetus.select", text=problem.where, icon=icon, emboss=False)
+        chosen.where = problem.where
+    else:
+        name.label(text=problem.where, icon=icon)
+    if problem.fix:
+        fix = row.operator("impetus.fix", text=FIXES[problem.fix])
+        fix.where, fix.fix = problem.where, problem.fix
+    _draw_text(layout, problem.text)
 
 
 FIXES = {

@@ -16,6 +16,8 @@ START_SECONDS = 20.0
 LOG_TAIL = 400
 "Characters of the server's log that an error shows."
 LOG_LIMIT = 4 << 20
+_started: list["subprocess.Popen[bytes]"] = []
+"Servers that this process started: asked now and then, so that one that ended leaves no zombie."
 
 
 def connect_or_start(home: Path, python: Path, *, timeout: float = START_SECONDS) -> Client:
@@ -25,6 +27,7 @@ def connect_or_start(home: Path, python: Path, *, timeout: float = START_SECONDS
     server's log when none answers within `timeout` seconds, VersionError, RefusedError.
     """
     private_folder(home)
+    _started[:] = [process for process in _started if process.poll() is None]
     end = time.monotonic() + timeout
     client = Client(_connection(home, python, end))
     try:
@@ -50,6 +53,7 @@ def _connection(home: Path, python: Path, end: float) -> Connection:
         with contextlib.suppress(LinkError):
             return read_connection(home)  # who had the lock before us has started it
         process = _start(home, python)
+        _started.append(process)
         while time.monotonic() < end:
             with contextlib.suppress(LinkError):
                 return read_connection(home)
