@@ -137,6 +137,8 @@ def why(run: Run) -> str:
         return "  << no test was collected"
     if run.status not in (0, 1):
         return f"  << pytest ended with {run.status}"
+    if not run.counts:
+        return "  << a test hung, see the stack above"
     if run.wrong_skips():
         return "  << only tests that need a GPU or a window may be skipped"
     return ""
