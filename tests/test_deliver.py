@@ -126,10 +126,14 @@ def test_same_frames_give_the_same_bytes(tmp_path: Path) -> None:
 
 
 def test_a_file_lands_whole_or_not_at_all(tmp_path: Path) -> None:
+    def fail_half_way() -> None:
+        with landing(tmp_path / "a") as temporary:
+            temporary.write_bytes(b"half")
+            raise KeyError
+
     land_bytes(tmp_path / "a", b"before")
-    with pytest.raises(KeyError), landing(tmp_path / "a") as temporary:
-        temporary.write_bytes(b"half")
-        raise KeyError
+    with pytest.raises(KeyError):
+        fail_half_way()
     assert (tmp_path / "a").read_bytes() == b"before"
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
