@@ -115,7 +115,7 @@ def project(
         axes,
         _rows(color, (count, 3), "color"),
         _rows(opacity, (count,), "opacity"),
-        _rows(np.zeros((count, 3)) if normal is None else normal, (count, 3), "normal"),
+        mean if normal is None else _rows(normal, (count, 3), "normal"),
         _camera(view),
         bounds,
         record,

@@ -39,11 +39,15 @@ from .splat_project import (
 # Planes of the kernel's images; a motion is followed by the depth there.
 COLOR, ALPHA, DEPTH, NORMAL, AFTER_MOTION, BEFORE_MOTION = 0, 3, 4, 5, 8, 11
 PLAIN_PLANES, PLANES = 5, 14
+DETAIL, FORWARD, BACKWARD = 1, 2, 4
+"What to blend beside colour, alpha and depth, as a sum; DETAIL is normal and index."
 
 EXP2 = (0.99999993, 0.69315307, 0.24015362, 0.05582632, 0.00898934, 0.00187758)
 "2^f for f in 0..1 by powers of f: the least greatest relative error, 8e-8."
 ALPHA_MAX = 0.999
 TRANSMITTANCE_STOP = 1e-4
+PATIENCE = 4
+"A row asks whether it may stop at every so many splats: its stopped pixels take nothing anyway."
 LOG_ALPHA_MIN = float(np.log2(ALPHA_MIN))
 FAR_AWAY = 1e5
 "Pixels of motion that stand for: not on the image plane of that frame."
@@ -116,7 +120,8 @@ def rasterise(
     planes[BEFORE_MOTION : BEFORE_MOTION + 2] = _background_motion(view, before)
     body = np.full((view.height, view.width), -1, np.int32)
     lenses = np.stack([_lens(view, frame[1] if frame else view) for frame in (after, before)])
-    _run(projected, view, index, lenses, planes, body, (1, after is not None, before is not None))
+    wanted = DETAIL | FORWARD * (after is not None) | BACKWARD * (before is not None)
+    _run(projected, view, index, lenses, planes, body, wanted)
     return Passes(
         color=_image(planes, COLOR, 3),
         alpha=planes[ALPHA],
@@ -135,7 +140,7 @@ def rasterise_plain(projected: Projected, view: View) -> tuple[Floats, Floats, F
     planes = np.zeros((PLAIN_PLANES, view.height, view.width), np.float32)
     planes[DEPTH] = np.inf
     none = np.zeros(1, np.int32)
-    _run(projected, view, none, np.zeros((1, 1), np.float32), planes, none[None], (0, False, False))
+    _run(projected, view, none, np.zeros((1, 1), np.float32), planes, none[None], 0)
     return _image(planes, COLOR, 3), planes[ALPHA], planes[DEPTH]
 
 
@@ -146,12 +151,12 @@ def _run(
     lenses: Floats,
     planes: Floats,
     body: NDArray[np.int32],
-    wanted: tuple[int, bool, bool],
+    wanted: int,
 ) -> None:
     lists = bin_splats(projected, view.width, view.height)
     lanes, pad = _task_shape()
     tiles = (lists.splats, lists.starts, lists.columns)
-    _blend(projected.record, index, *tiles, lenses, planes, body, lanes, pad, *wanted)
+    _blend(projected.record, index, *tiles, lenses, planes, body, lanes, pad, wanted)
 
 
 def _image(planes: Floats, first: int, channels: int) -> Floats:
@@ -250,6 +255,14 @@ def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(
 
 
 @ti.func
+def _place(item, columns, lanes: ti.template()):
+    """Tile, and row and column of the first pixel, of the item-th row of lanes."""
+    per_tile = TILE * TILE // lanes
+    tile, spot = item // per_tile, item % per_tile * lanes
+    return tile, tile // columns * TILE + spot // TILE, tile % columns * TILE + spot % TILE
+
+
+@ti.func
 def _crosses(record: ti.template(), i, x0, dy, lanes: ti.template()):
     """Whether alpha reaches 1/255 somewhere on this row of pixel centres."""
     center = record[i, U] + record[i, SLOPE] * dy
@@ -290,10 +303,19 @@ def _add(
 
 
 @ti.func
-def _store(planes: ti.template(), first: ti.template(), row, column, x, y, z):
-    planes[first, row, column] = x
-    planes[first + 1, row, column] = y
-    planes[first + 2, row, column] = z
+def _add_motion(moved, g, z, sum_x: ti.template(), sum_y: ti.template(), sum_z: ti.template()):
+    sum_x += g * moved[0]
+    sum_y += g * moved[1]
+    sum_z += g * z * moved[2]
+
+
+@ti.func
+def _store(planes: ti.template(), first: ti.template(), row, column, scale, x, y, z):
+    """Write three planes of a pixel; a scale of zero leaves what is there."""
+    if scale > 0.0:
+        planes[first, row, column] = scale * x
+        planes[first + 1, row, column] = scale * y
+        planes[first + 2, row, column] = scale * z
 
 
 @ti.func
@@ -316,65 +338,52 @@ def _blend(
     body: ti.types.ndarray(ti.i32, 2),  # [h, w]
     lanes: ti.template(),
     pad: ti.template(),
-    full: ti.template(),
-    has_after: ti.template(),
-    has_before: ti.template(),
+    wanted: ti.template(),
 ):
-    per_tile = TILE * TILE // lanes
-    for task in range((starts.shape[0] - 1) * per_tile * pad):
+    for task in range((starts.shape[0] - 1) * (TILE * TILE // lanes) * pad):
         if task % pad == 0:
-            tile, spot = task // pad // per_tile, task // pad % per_tile * lanes
-            row, column = tile // columns * TILE + spot // TILE, tile % columns * TILE + spot % TILE
-            y, x0 = row + 0.5, column + 0.5
-            x = ti.Vector([x0 + lane for lane in range(lanes)])
-            none = ti.Vector([0.0 for lane in range(lanes)])
-            light, surface, deep, heaviest = none + 1.0, none, none, none
+            tile, row, column = _place(task // pad, columns, lanes)
+            y, x = row + 0.5, ti.Vector([column + 0.5 + lane for lane in range(lanes)])
+            nil = ti.Vector([0.0 for lane in range(lanes)])
+            light, surface, deep, heaviest = nil + 1.0, nil, nil, nil
             owner = ti.Vector([-1 for lane in range(lanes)])
-            red, green, blue, normal_x, normal_y, normal_z = none, none, none, none, none, none
-            after_x, after_y, after_z = none, none, none
-            before_x, before_y, before_z = none, none, none
+            red, green, blue, normal_x, normal_y, normal_z = nil, nil, nil, nil, nil, nil
+            after_x, after_y, after_z, before_x, before_y, before_z = nil, nil, nil, nil, nil, nil
             for k in range(starts[tile], starts[tile + 1]):
                 i = splats[k]
                 dx, dy = x - record[i, U], y - record[i, V]
-                if ti.abs(dy) <= record[i, REACH_Y] and _crosses(record, i, x0, dy, lanes):
+                if ti.abs(dy) <= record[i, REACH_Y] and _crosses(record, i, x[0], dy, lanes):
                     w = _weight(record, i, x, dy, light)
                     g = ti.select(light >= SURFACE, w, 0.0)
                     z = _depth(record, i, dx, dy)
                     surface, deep = surface + g, deep + g * z
                     _add(record, i, RED, w, red, green, blue)
-                    if ti.static(full):
+                    if ti.static(wanted & DETAIL):
                         _add(record, i, NORMAL_X, g, normal_x, normal_y, normal_z)
                         _elect(index[i], light, w, owner, heaviest)
-                    if ti.static(has_after):
-                        move_x, move_y, ahead = _moved(record, i, AFTER, lenses, x, y, dx, dy)
-                        after_x, after_y = after_x + g * move_x, after_y + g * move_y
-                        after_z += g * z * ahead
-                    if ti.static(has_before):
-                        move_x, move_y, ahead = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
-                        before_x, before_y = before_x + g * move_x, before_y + g * move_y
-                        before_z += g * z * ahead
+                    if ti.static(wanted & FORWARD):
+                        moved = _moved(record, i, AFTER, lenses, x, y, dx, dy)
+                        _add_motion(moved, g, z, after_x, after_y, after_z)
+                    if ti.static(wanted & BACKWARD):
+                        moved = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
+                        _add_motion(moved, g, z, before_x, before_y, before_z)
                     light -= w
-                    # Asking is dear; a pixel that has stopped takes nothing in the meantime.
-                    if k % 4 == 3 and light.max() < TRANSMITTANCE_STOP:
+                    if k % PATIENCE == 0 and light.max() < TRANSMITTANCE_STOP:
                         break
             for lane in range(lanes):
-                spot_x = column + lane
-                alpha = 1.0 - light[lane]
-                if row < planes.shape[1] and spot_x < planes.shape[2] and alpha > 0.0:
+                at, alpha = column + lane, 1.0 - light[lane]
+                if row < planes.shape[1] and at < planes.shape[2] and alpha > 0.0:
                     share = 1.0 / surface[lane]
-                    _store(planes, COLOR, row, spot_x, red[lane], green[lane], blue[lane])
-                    planes[ALPHA, row, spot_x] = alpha
-                    planes[DEPTH, row, spot_x] = deep[lane] * share
-                    if ti.static(full):
-                        body[row, spot_x] = owner[lane]
+                    _store(planes, COLOR, row, at, 1.0, red[lane], green[lane], blue[lane])
+                    planes[ALPHA, row, at], planes[DEPTH, row, at] = alpha, deep[lane] * share
+                    if ti.static(wanted & DETAIL):
+                        body[row, at] = owner[lane]
                         n = ti.Vector([normal_x[lane], normal_y[lane], normal_z[lane]])
-                        n /= ti.max(n.norm(), 1e-20)
-                        _store(planes, NORMAL, row, spot_x, n[0], n[1], n[2])
-                    if ti.static(has_after):
-                        m = ti.Vector([after_x[lane], after_y[lane], after_z[lane]]) * share
-                        if alpha >= SOLID:
-                            _store(planes, AFTER_MOTION, row, spot_x, m[0], m[1], m[2])
-                    if ti.static(has_before):
-                        m = ti.Vector([before_x[lane], before_y[lane], before_z[lane]]) * share
-                        if alpha >= SOLID:
-                            _store(planes, BEFORE_MOTION, row, spot_x, m[0], m[1], m[2])
+                        _store(planes, NORMAL, row, at, 1.0 / ti.max(n.norm(), 1e-20), *n)
+                    share = ti.select(alpha >= SOLID, share, 0.0)
+                    if ti.static(wanted & FORWARD):
+                        m = after_x[lane], after_y[lane], after_z[lane]
+                        _store(planes, AFTER_MOTION, row, at, share, *m)
+                    if ti.static(wanted & BACKWARD):
+                        m = before_x[lane], before_y[lane], before_z[lane]
+                        _store(planes, BEFORE_MOTION, row, at, share, *m)

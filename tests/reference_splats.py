@@ -79,15 +79,31 @@ def reference_render(
         owns = (light > 0.5) & (w > 0) & ((light - w <= 0.5) | (w > heaviest))
         owner[owns], heaviest[owns] = index[i], w[owns]
         light = light - w
+    frames = [other and other[1] for other in others]
+    sums = [total, facing, deep, surface]
+    return _finish(view, frames, light, sums, moved, owner, fragile)
+
+
+def _finish(
+    view: View,
+    frames: list[View | None],
+    light: Floats,
+    sums: list[Floats],
+    moved: list[Floats],
+    owner: NDArray[np.int32],
+    fragile: NDArray[np.bool_],
+) -> Reference:
+    total, facing, deep, surface = sums
+    y, x = np.mgrid[0 : view.height, 0 : view.width] + 0.5
     alpha = 1 - light
     share = 1 / np.maximum(surface, 1e-12)
     length = np.linalg.norm(facing, axis=-1, keepdims=True)
     fields = []
-    for k, other in enumerate(others):
-        motion = np.zeros((height, width, 3))
+    for k, other in enumerate(frames):
+        motion = np.zeros((view.height, view.width, 3))
         motion[..., 2] = np.inf
         if other is not None:
-            motion[..., :2] = _background(x, y, view, other[1])
+            motion[..., :2] = _background(x, y, view, other)
             motion = np.where((alpha >= 0.5)[..., None], moved[k] * share[..., None], motion)
         fields.append(motion)
     return Reference(
