@@ -13,8 +13,6 @@ from mathutils import Matrix, Vector
 
 FRAMES = 48
 STAGE_RADIUS = 1.3
-SWING = (Vector((-1.15, 0.0, 0.30)), Vector((0.95, 0.0, 0.62)))
-HIT = (13, 22)
 
 
 def build() -> bpy.types.Scene:
@@ -36,6 +34,13 @@ def build() -> bpy.types.Scene:
     return scene
 
 
+def make_draft(scene: bpy.types.Scene) -> None:
+    """Cut the scene down to four small, coarse frames."""
+    scene.frame_end = 4
+    scene.render.resolution_percentage = 25
+    scene.impetus.resolution, scene.impetus.splats = 40, 20_000
+
+
 def _physics(scene: bpy.types.Scene) -> None:
     """Say what each object does, as an artist would at the panel."""
     things = scene.objects
@@ -46,7 +51,7 @@ def _physics(scene: bpy.types.Scene) -> None:
 
     jelly = things["Suzanne"].impetus
     jelly.role, jelly.material = "DYNAMIC", "ELASTIC"
-    jelly.density, jelly.young_modulus, jelly.poisson_ratio = 1000.0, 4.0e4, 0.35
+    jelly.density, jelly.young_modulus, jelly.poisson_ratio = 1000.0, 6.0e4, 0.35
     jelly.use_inner_color, jelly.inner_color = True, (0.85, 0.16, 0.16)
     jelly.splat_density = 3.0
 
@@ -157,7 +162,7 @@ def _tiles() -> bpy.types.Material:
 def _suzanne() -> None:
     mesh = _mesh("Suzanne", lambda shape: bmesh.ops.create_monkey(shape))
     suzanne = _object("Suzanne", mesh, _material("Jelly", (0.78, 0.05, 0.12), roughness=0.15))
-    suzanne.location = (-0.12, 0.1, 0.52)
+    suzanne.location = (-0.18, 0.02, 0.50)
     suzanne.rotation_euler = (radians(-14), radians(5), radians(12))
     suzanne.scale = (0.27,) * 3
     suzanne.modifiers.new("Subdivision", "SUBSURF").levels = 2
@@ -176,12 +181,12 @@ def _sand() -> None:
     sand = _object(
         "Sand", _mesh("Sand", column), _material("Sand", (0.76, 0.50, 0.24), roughness=0.9)
     )
-    sand.location = (0.62, 0.34, 0.185)
+    sand.location = (0.48, 0.42, 0.185)
 
 
 def _water() -> None:
     def tray(shape: Any) -> None:
-        outer, inner, height, floor = 0.36, 0.32, 0.2, 0.03
+        outer, inner, height, floor = 0.36, 0.29, 0.22, 0.05
         rim = [
             (s * sx, s * sy, z)
             for s, z in ((outer, 0), (outer, height), (inner, height), (inner, floor))
@@ -201,11 +206,11 @@ def _water() -> None:
     tray_object = _object(
         "Basin", _mesh("Basin", tray), _material("Glaze", (0.05, 0.22, 0.24), roughness=0.2)
     )
-    tray_object.location = (0.28, -0.62, 0.0)
+    tray_object.location = (0.42, -0.58, 0.0)
     tray_object.rotation_euler.z = radians(18)
 
     def block(shape: Any) -> None:
-        bmesh.ops.create_cube(shape, size=1.0, matrix=Matrix.Diagonal((0.28, 0.56, 0.34, 1.0)))
+        bmesh.ops.create_cube(shape, size=1.0, matrix=Matrix.Diagonal((0.24, 0.52, 0.30, 1.0)))
 
     water = _object(
         "Water",
@@ -218,20 +223,18 @@ def _water() -> None:
 
 def _ball() -> None:
     def sphere(shape: Any) -> None:
-        bmesh.ops.create_icosphere(shape, subdivisions=4, radius=0.17)
+        bmesh.ops.create_icosphere(shape, subdivisions=4, radius=0.14)
 
     mesh = _mesh("Ball", sphere)
     _smooth(mesh)
-    ball = _object(
-        "Ball", mesh, _material("Steel", (0.55, 0.57, 0.60), metallic=1.0, roughness=0.25)
-    )
+    ball = _object("Ball", mesh, _material("Lacquer", (0.02, 0.02, 0.03), roughness=0.12))
     path = {
-        1: (-1.42, -0.06, 0.62),
-        9: (-1.0, 0.0, 0.36),
-        16: (-0.12, 0.1, 0.235),
-        24: (0.22, 0.14, 0.30),
-        36: (-0.35, 0.08, 0.245),
-        48: (-0.62, 0.02, 0.28),
+        1: (-1.45, -0.40, 0.72),
+        10: (-1.12, -0.30, 0.40),
+        18: (-0.70, -0.18, 0.22),
+        25: (-0.36, -0.08, 0.24),
+        36: (-0.62, -0.16, 0.21),
+        48: (-0.86, -0.24, 0.26),
     }
     for frame, location in path.items():
         ball.location = location
