@@ -70,6 +70,7 @@ class MpmSolver:
         self._top_speed = float(np.abs(particles.velocity).max(initial=0))
         waves = self._stepper.table[particles.law, WAVE2]
         self._top_wave = math.sqrt(waves.max(initial=1e-12))
+        self._last_step = 0.0
         self._drift = 0.0
         self._tracer_drift = math.inf
         self._unpushed = 0.0
@@ -151,7 +152,9 @@ class MpmSolver:
         stepper, h = self._stepper, self._domain.spacing
         stepper.clear(self._pending)
         stepper.scatter(dt)
-        stepper.update_grid(dt, force)
+        # Velocities live half a step before positions (leapfrog): so a fall is exact at any step.
+        stepper.update_grid((self._last_step + dt) / 2, force)
+        self._last_step = dt
         stepper.collide(tables)
         self._top_speed, self._top_wave, left = stepper.gather(dt)
         self._left += left
@@ -192,7 +195,7 @@ class MpmSolver:
         return self._positions(self._stepper.particles)
 
     def velocity(self) -> Floats:
-        """Particle velocities [m/s], (n, 3)."""
+        """Particle velocities [m/s], (n, 3), half a substep ago."""
         particles = self._stepper.particles
         return particles.in_first_order(particles.velocity.to_numpy())
 
@@ -238,8 +241,8 @@ class MpmSolver:
         saved: dict[str, NDArray[Any]] = {}
         for prefix, points in self._point_sets():
             saved |= {prefix + name: value for name, value in points.save().items()}
-        state = [self._top_speed, self._top_wave, self._left, *self._gravity]
-        return saved | {"state": np.array(state, np.float64)}
+        numbers = (self._top_speed, self._top_wave, self._last_step, self._tracer_drift)
+        return saved | {"state": np.array([*numbers, self._left, *self._gravity], np.float64)}
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
         """Go back to a checkpoint of this solver or of one made from the same input."""
@@ -248,9 +251,10 @@ class MpmSolver:
         self._steps.clear()
         for prefix, points in self._point_sets():
             points.load({name: saved[prefix + name] for name in points.names})
-        self._top_speed, self._top_wave = (float(value) for value in saved["state"][:2])
-        self._left, self._gravity = int(saved["state"][2]), saved["state"][3:].copy()
-        self._tracer_drift = math.inf
+        numbers = saved["state"]
+        self._top_speed, self._top_wave = float(numbers[0]), float(numbers[1])
+        self._last_step, self._tracer_drift = float(numbers[2]), float(numbers[3])
+        self._left, self._gravity = int(numbers[4]), numbers[5:].copy()
 
     def _point_sets(self) -> tuple[tuple[str, Points], ...]:
         return ("particle_", self._stepper.particles), ("tracer_", self._stepper.tracers)

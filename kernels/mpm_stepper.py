@@ -126,6 +126,7 @@ class Stepper:
             mpm_transfer.scatter_atomic(*self._strides, h, dt, p.law, *carried)
 
     def update_grid(self, dt: float, force: NDArray[np.float64]) -> None:
+        """Turn momentum into velocity; `force` acts for dt; then ground and walls."""
         ground = ti.math.vec4(0.0)
         if self._ground:
             node = self._floor - CONTACT + PAD

@@ -47,7 +47,7 @@ def affine_velocity(base: i32, f: Vec3, sx: i32, sy: i32, motion: template):
         # A little of the full stencil's moment keeps flat sets of nodes solvable.
         spread = second / total - first.outer_product(first)
         for a in ti.static(range(3)):
-            spread[a, a] += 1e-3
+            spread[a, a] += 1e-4
         gradient = (moment / total - mean.outer_product(first)) @ spread.inverse()
         mean -= gradient @ first
     return mean, gradient, total > 0.0
