@@ -14,6 +14,7 @@ from ...kernels.mesh_distance import closest_point
 from ..contract.arrays import ArraySet
 from ..contract.shot import Body, Sand, Water
 from .creases import trimmed
+from .facing import HIDDEN_DENSITY, shown_area
 from .sampling import surface_samples, volume_samples
 from .shape import Shape
 from .textures import surface_colors, surface_index
@@ -71,23 +72,30 @@ def body_splats(
     arrays: ArraySet,
     shape: Shape,
     *,
+    seen: NDArray[np.bool_],
     count: int,
     thickness: float,
     rng: np.random.Generator,
 ) -> BodySplats:
     """Make up to `count` splats. Where they lie follows from geometry alone, never from colours.
 
-    `thickness` in metres is what an open mesh of sand or water is given.
+    `seen` (F,) are the triangles that some frame may show (`facing.faced`); `thickness` in metres
+    is what an open mesh of sand or water is given.
     """
     if isinstance(body.material, Sand | Water):
         points = volume_samples(shape, count, thickness, rng)
         sigma = BLOB_SIGMA * ((shape.volume or shape.area * thickness) / count) ** (1 / 3)
         return _volume_splats(body, arrays, shape, points, sigma=sigma, rng=rng)
     inner = round(count * INNER_SHARE) if body.role == "dynamic" and shape.closed else 0
-    surface = _surface_splats(body, arrays, shape, count - inner, rng)
-    if not inner:
-        return surface
-    return concatenate([surface, _inner_splats(body, shape, surface, inner, rng)])
+    parts = []
+    outer, whole = count - inner, shown_area(shape, seen)
+    for part, density in ((seen, 1.0), (~seen, HIDDEN_DENSITY)):
+        if shape.areas[part].sum() > 0:
+            share = max(1, round(outer * density * shape.areas[part].sum() / whole))
+            parts.append(_surface_splats(body, arrays, shape, part, share, rng))
+    if inner:
+        parts.append(_inner_splats(body, shape, parts[0], inner, rng))
+    return concatenate(parts)
 
 
 def concatenate(parts: Sequence[BodySplats]) -> BodySplats:
@@ -112,9 +120,14 @@ def tangent_frames(normal: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _surface_splats(
-    body: Body, arrays: ArraySet, shape: Shape, count: int, rng: np.random.Generator
+    body: Body,
+    arrays: ArraySet,
+    shape: Shape,
+    part: NDArray[np.bool_],
+    count: int,
+    rng: np.random.Generator,
 ) -> BodySplats:
-    samples = surface_samples(shape, count, rng)
+    samples = surface_samples(shape, part, count, rng)
     enough = samples.spacing * (CLOSED_SIGMA if shape.closed else OPEN_SIGMA)
     sigma = enough * np.clip(samples.cover / (COVER * samples.spacing), 1.0, WIDEST)
     corners = shape.corner_normals[samples.triangle]
@@ -122,8 +135,8 @@ def _surface_splats(
     shading /= np.maximum(np.linalg.norm(shading, axis=1, keepdims=True), 1e-9)
     axes = tangent_frames(samples.normal) * sigma[:, None, None]
     reach = RIM_REACH * samples.spacing
-    close, *nearest = samples.creases.near(samples.position, samples.normal, reach)
-    axes[close] = trimmed(axes[close], *nearest)
+    close, vector, counts = samples.creases.near(samples.position, samples.normal, reach)
+    axes[close] = trimmed(axes[close], vector, counts)
     axes[:, :, 2] *= FLATNESS
     color, alpha = surface_colors(
         body, arrays, shape, samples.triangle, samples.barycentric, footprint=2 * sigma

@@ -13,6 +13,7 @@ from ..contract.arrays import ArraySet
 from ..contract.errors import MemoryShortError
 from ..contract.shot import Body, Elastic, Sand, Shot, Water
 from .domain import domain_of
+from .facing import faced, shown_area
 from .looks import BodySplats, body_splats, concatenate
 from .matter import Matter, matter_of, particle_cell, volume_of
 from .seeds import body_rng
@@ -102,11 +103,13 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
     _require_memory(shot, _estimate(shot, arrays, shapes, domain))
     spacing = domain.spacing if domain else 0.0
     parts = []
-    for i, (body, count) in enumerate(zip(shot.bodies, splat_counts(shot, shapes), strict=True)):
+    counts = splat_counts(shot, arrays, shapes)
+    for i, (body, count) in enumerate(zip(shot.bodies, counts, strict=True)):
         splats = body_splats(
             body,
             arrays,
             shapes[i],
+            seen=faced(shot, arrays, body, shapes[i]),
             count=count,
             thickness=thickness_of(body, shapes[i], spacing),
             rng=body_rng(shot.seed, body.name, "splats"),
@@ -121,15 +124,16 @@ def estimate(shot: Shot, arrays: ArraySet) -> Estimate:
     return _estimate(shot, arrays, shapes, domain_of(shot, arrays, shapes))
 
 
-def splat_counts(shot: Shot, shapes: Sequence[Shape]) -> tuple[int, ...]:
-    """Share the budget by area and `splat_density`.
+def splat_counts(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> tuple[int, ...]:
+    """Share the budget by the area that is shown, and `splat_density`.
 
-    Dynamic bodies share among themselves, whatever else the scene shows: another piece of scenery
-    does not change what is simulated.
+    Dynamic bodies share among themselves, whatever else the scene shows: neither another piece of
+    scenery nor another camera changes what is simulated.
     """
-    weights = np.array(
-        [s.area * b.splat_density * _weight(b) for b, s in zip(shot.bodies, shapes, strict=True)]
-    )
+    weights = np.zeros(len(shot.bodies))
+    for i, (body, shape) in enumerate(zip(shot.bodies, shapes, strict=True)):
+        area = shown_area(shape, faced(shot, arrays, body, shape))
+        weights[i] = area * body.splat_density * _weight(body)
     moving = np.array([body.role == "dynamic" for body in shot.bodies], bool)
     counts = np.zeros(len(shot.bodies), int)
     for group, share in ((moving, MOVING_SHARE), (~moving, 1 - MOVING_SHARE)):
@@ -217,7 +221,7 @@ def _warnings(shot: Shot, shapes: Sequence[Shape], domain: Domain | None) -> tup
 def _estimate(
     shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain | None
 ) -> Estimate:
-    counts = splat_counts(shot, shapes)
+    counts = splat_counts(shot, arrays, shapes)
     particles, tracers, disk = 0, 0, 0
     for body, shape, count in zip(shot.bodies, shapes, counts, strict=True):
         if body.role == "dynamic" and domain is not None:

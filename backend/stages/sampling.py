@@ -51,13 +51,19 @@ class SurfaceSamples:
     creases: Creases
 
 
-def surface_samples(shape: Shape, count: int, rng: np.random.Generator) -> SurfaceSamples:
-    """Spread exactly `count` points over a surface, by area and as evenly as they go."""
-    triangle, barycentric = _candidates(shape, count * OVERSAMPLING, rng)
+def surface_samples(
+    shape: Shape, part: NDArray[np.bool_], count: int, rng: np.random.Generator
+) -> SurfaceSamples:
+    """Spread exactly `count` points, by area and as evenly as they go, over a part of a surface.
+
+    `part` (F,) tells which triangles take part; they have an area.
+    """
+    areas = np.where(part, shape.areas, 0.0)
+    triangle, barycentric = _candidates(areas, count * OVERSAMPLING, rng)
     corners = shape.vertices[shape.triangles[triangle]].astype(np.float64)
     position = np.einsum("nk,nkd->nd", barycentric, corners)
     normal = shape.face_normals[triangle].astype(np.float64)
-    spacing = float(np.sqrt(shape.area / count))
+    spacing = float(np.sqrt(areas.sum() / count))
     # the radius of the densest packing of discs on this area, for the samples before the filling
     packed = spacing / np.sqrt(2 * np.sqrt(3.0) * (1 - FILL_SHARE))
     creases = creases_of(shape, spacing)
@@ -121,9 +127,9 @@ def is_inside(shape: Shape, points: NDArray[np.float32], thickness: float) -> ND
     return np.asarray(distance < thickness / 2)
 
 
-def _candidates(shape: Shape, count: int, rng: np.random.Generator) -> tuple[Indices, Floats]:
+def _candidates(areas: Floats, count: int, rng: np.random.Generator) -> tuple[Indices, Floats]:
     """Return triangle (count,) and barycentric (count, 3), an R2 sequence in each triangle."""
-    ends = np.cumsum(shape.areas)
+    ends = np.cumsum(areas)
     along = (np.arange(count) + rng.random(count)) / count * ends[-1]
     triangle = np.minimum(np.searchsorted(ends, along, side="right"), len(ends) - 1)
     rank = np.arange(count) - np.searchsorted(triangle, triangle)
