@@ -12,9 +12,9 @@ import numpy as np
 
 from . import messages as m
 from .arrays import ArrayRef, ArraySet
-from .conversation import Body, Conversation, unexpected
+from .conversation import TRIES, Body, Conversation, unexpected
 from .errors import LinkError, MessageError
-from .keys import Connection, KeyPair, client_keys
+from .keys import Connection, KeyPair, client_keys, read_connection
 from .shot import Shot
 from .shot_check import array_refs
 from .sockets import CONTROL
@@ -35,10 +35,25 @@ class Client:
     """
 
     def __init__(
-        self, connection: Connection, keys: KeyPair | None = None, *, build: str = "impetus"
+        self,
+        connection: Connection,
+        keys: KeyPair | None = None,
+        *,
+        build: str = "impetus",
+        tries: int = TRIES,
     ) -> None:
         own = keys or client_keys(Path(connection.home))
-        self._talk = Conversation(connection, own, build)
+        self._home = Path(connection.home)
+        self._talk = Conversation(connection, own, build, tries)
+
+    @property
+    def tries(self) -> int:
+        """How often a call is sent before silence is an error."""
+        return self._talk.tries
+
+    @tries.setter
+    def tries(self, count: int) -> None:
+        self._talk.tries = count
 
     @property
     def connected(self) -> bool:
@@ -86,7 +101,11 @@ class Client:
 
     def shutdown(self) -> None:
         """End the server; its running job goes on when the next server starts."""
-        self._ask(m.Shutdown(), m.Fine)
+        try:
+            self._ask(m.Shutdown(), m.Fine)
+        except LinkError:
+            if self._is_served():
+                raise
 
     def attach(self, job: str, last_seq: int = 0) -> int:
         """Follow a job's events after `last_seq`; return the seq of the first that will come.
@@ -130,6 +149,13 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    def _is_served(self) -> bool:
+        try:
+            read_connection(self._home)
+        except LinkError:
+            return False
+        return True
 
     def _ask(self, request: m.AnyRequest, expected: type[AnswerType]) -> AnswerType:
         answer, _ = self._talk.ask(request)

@@ -46,7 +46,7 @@ class _Ask:
     id: str = field(default_factory=m.new_id)
     sent_on: Link | None = None
     since: float = field(default_factory=time.monotonic)
-    tries: int = TRIES
+    tries: int = 1
     reply: Answered | None = None
 
     @property
@@ -57,7 +57,10 @@ class _Ask:
 class Conversation:
     """What one client says to whichever server runs in its home."""
 
-    def __init__(self, connection: Connection, keys: KeyPair, build: str) -> None:
+    def __init__(
+        self, connection: Connection, keys: KeyPair, build: str, tries: int = TRIES
+    ) -> None:
+        self.tries = tries
         self._home = Path(connection.home)
         self._keys = keys
         self._build = build
@@ -91,7 +94,7 @@ class Conversation:
         try:
             while True:
                 while len(flight) < CREDIT and (item := next(waiting, None)):
-                    flight.append(_Ask(*item))
+                    flight.append(_Ask(*item, tries=self.tries))
                     self._asks[flight[-1].id] = flight[-1]
                 if not flight:
                     return
@@ -128,7 +131,7 @@ class Conversation:
             trouble, self._trouble = self._trouble, None
             self.drop_link()
             raise trouble or LinkError(
-                f"The backend did not answer within {TRIES * oldest.timeout:g} s.",
+                f"The backend did not answer within {self.tries * oldest.timeout:g} s.",
                 "Connect again; its log tells more.",
             )
         for ask in flight:

@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 
 from .client import Client
-from .errors import LinkError
+from .conversation import TRIES
+from .errors import LinkError, RefusedError, VersionError
 from .keys import Connection, private_folder, read_connection, write_private
 from .process import FileLock
 
@@ -29,13 +30,17 @@ def connect_or_start(home: Path, python: Path, *, timeout: float = START_SECONDS
     private_folder(home)
     _started[:] = [process for process in _started if process.poll() is None]
     end = time.monotonic() + timeout
-    client = Client(_connection(home, python, end))
-    try:
-        client.hello()
-    except BaseException:
-        client.close()
-        raise
-    return client
+    while True:
+        client = Client(_connection(home, python, end), tries=1)
+        try:
+            client.hello()
+        except LinkError as err:
+            client.close()
+            if isinstance(err, VersionError | RefusedError) or time.monotonic() > end:
+                raise
+            continue  # that one was about to end: find the next, or start it
+        client.tries = TRIES
+        return client
 
 
 def log_path(home: Path) -> Path:

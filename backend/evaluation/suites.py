@@ -22,16 +22,16 @@ def run_suite(name: str, out: Path, *, shot: Path | None, device: str) -> dict[s
         )
     out.mkdir(parents=True, exist_ok=True)
     if name == "reliability":
-        from . import reliability
+        from .reliability import run as run_reliability
 
-        return reliability.run(out, shot=shot, device=device)
+        return run_reliability(out, shot=shot)
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))
     if name == "physics":
-        from . import physics
+        from .physics import run as run_physics
 
-        return physics.run(out)
-    from . import motion
+        return run_physics(out)
+    from .motion import run as run_motion
 
-    return motion.run(out)
+    return run_motion(out)

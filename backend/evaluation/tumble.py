@@ -50,7 +50,7 @@ def _body(
     color: tuple[float, ...],
     role: str = "dynamic",
 ) -> s.Body:
-    mesh = s.Mesh(arrays.add(CORNERS * np.float32(size)), arrays.add(FACES))
+    mesh = s.Mesh(arrays.add(CORNERS * np.array(size, np.float32)), arrays.add(FACES))
     red, green, blue = color
     looks = s.Looks(surfaces=(s.Surface(base_color=(red, green, blue)),))
     return s.Body(

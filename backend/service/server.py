@@ -48,6 +48,7 @@ TICK = 1.0
 LOOKS = 10
 "How often, within the idle time, the server looks whether anybody is here."
 STOP_SECONDS = 5.0
+LAST_WORDS_SECONDS = 0.2
 DISK_RETRY_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
@@ -234,8 +235,10 @@ class Server:
         self._executor.close()
         self._foreman.recover()
         self._audience.pump()
-        # A last answer, such as that to Shutdown, may still be on its way.
-        self._control.close(linger=200)
+        # Last words, such as the answer to Shutdown: an IMMEDIATE client that sees the connection
+        # end drops what it has not read, so it gets the time to read.
+        time.sleep(LAST_WORDS_SECONDS)
+        self._control.close()
 
 
 def worker_command_of(device: str) -> list[str]:
