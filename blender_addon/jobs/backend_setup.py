@@ -17,9 +17,9 @@ from .watched import watch
 KEY = "setup"
 PYTHONS = ((3, 12), (3, 11), (3, 13))
 "What Taichi runs on, the most tried first."
-DOWNLOAD_MEGABYTES = 190
+DOWNLOAD_MEGABYTES = 155
 "What pip fetches for the pinned packages on Linux; other systems differ by a few."
-DISK_MEGABYTES = 750
+DISK_MEGABYTES = 600
 
 
 class SetupError(ImpetusError):

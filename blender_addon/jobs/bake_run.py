@@ -193,3 +193,5 @@ def read(scene: Any, thing: Any, copy: Any) -> dict[str, Any]:
 
 if __name__ == "__main__":
     main()
+    sys.stdout.flush()
+    os._exit(0)  # the result is whole; Blender 4.2's module may crash while Python clears up
