@@ -59,6 +59,20 @@ def clear_blocks(
 
 
 @ti.kernel
+def average_blocks(sx: i32, sy: i32, span: Spans, motion: Vec4s):
+    """Turn sums of dt m v and dt m into the mean velocity, and 1 where there was any mass."""
+    for q in range(span.shape[0] * CHUNK):
+        if q % CHUNK == 0:
+            b = q // CHUNK
+            for i, j in ti.ndrange(BLOCK, BLOCK):
+                line = (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
+                for at in range(line + span[b, 2], line + span[b, 3]):
+                    g = motion[at]
+                    if g[3] > 0.0:
+                        motion[at] = g / g[3]
+
+
+@ti.kernel
 def zero_blocks(sx: i32, sy: i32, span: Spans, grid: Vec4s):
     for q in range(span.shape[0] * CHUNK):
         if q % CHUNK == 0:

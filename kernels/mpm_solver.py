@@ -31,7 +31,7 @@ DRIFT = 0.98
 """Cells that particles may move before they are sorted again; under 1, as the blocks rely on it."""
 RIDE = 0.3
 """Cells that the grid may move before the tracers follow."""
-RIDE_SUBSTEPS = 10
+RIDE_SUBSTEPS = 6
 TRACER_DRIFT = 2.0
 """Cells that tracers may move before they are sorted again: only speed depends on it."""
 PUSH = 0.1
@@ -120,7 +120,7 @@ class MpmSolver:
         done, count, smallest, top = 0.0, 0, math.inf, self._top_speed
         while done < seconds * (1 - 1e-9):
             rest = seconds - done
-            dt = rest / math.ceil(rest / self._step_limit() - 1e-6)
+            dt = rest / max(1, math.ceil(rest / self._step_limit() - 1e-6))
             if self._drift > DRIFT:
                 self._sort()
             self._substep(dt, force, self._tables(push, seconds, (done + dt) / seconds))

@@ -173,7 +173,7 @@ class Stepper:
             reason = REASONS[int(first[mpm_transfer.REASON])]
             raise Diverged(int(p.index.to_numpy()[row]), int(p.body.to_numpy()[row]), reason)
         speed = float(report[:, mpm_transfer.SPEED].max())
-        wave = math.sqrt(report[:, mpm_transfer.WAVE].max())
+        wave = math.sqrt(report[:, mpm_transfer.WAVE].max(initial=1e-12))
         return speed, wave, int(report[:, mpm_transfer.LEFT].sum())
 
     def push_out(self, tables: Sequence[Floats]) -> float:
@@ -198,6 +198,7 @@ class Stepper:
         two, three = (one**2 - squares) / 2, (one**3 - 3 * one * squares + 2 * cubes) / 6
         terms = (one, two, three, self._size)
         h = self.layout.spacing
+        mpm_grid.average_blocks(*self._strides, self._plan.span, self._motion)
         mpm_tracers.ride(*self._strides, h, *terms, self._motion, t.cell, t.offset, t.deformation)
         self.clear_motion()
 

@@ -9,12 +9,38 @@ the particles that it started with, in steady motion up to terms of (N dt L)^4.
 
 import taichi as ti
 
-from .array_types import Cell, Cells, Mat3s, Vec3, Vec3s, Vec4s, f32, i32, mat3, template, vec3
+from .array_types import (
+    Cell,
+    Cells,
+    Mat3,
+    Mat3s,
+    Vec3,
+    Vec3s,
+    Vec4s,
+    f32,
+    i32,
+    mat3,
+    template,
+    vec3,
+)
 from .mpm_state import PAD
-from .mpm_transfer import weights
+from .mpm_transfer import gather_velocity, weights
 
 FULL = 0.999
 """Share of a stencil's weight on moving nodes from which on its moments are those of a full one."""
+
+
+@ti.func
+def spread_of_nodes(base: i32, f: Vec3, sx: i32, sy: i32, motion: template) -> Mat3:
+    """Return the sum w d d^T over the nodes of a stencil that moved, d in cells from the point."""
+    w = weights(f)
+    spread = mat3(0.0)
+    for i, j in ti.static(ti.ndrange(3, 3)):
+        for k in ti.static(range(3)):
+            d = vec3(i - 1, j - 1, k - 1) - f
+            wt = w[i][0] * w[j][1] * w[k][2] * motion[base + i * sx + j * sy + k][3]
+            spread += wt * d.outer_product(d)
+    return spread
 
 
 @ti.func
@@ -24,33 +50,21 @@ def affine_velocity(base: i32, f: Vec3, sx: i32, sy: i32, motion: template):
     Near a surface some nodes of the stencil carry nothing; the fit still reproduces every affine
     field. Returns (v, L, whether any node moved).
     """
-    w = weights(f)
-    total, mean = 0.0, vec3(0.0)
-    first, second = vec3(0.0), mat3(0.0)
-    moment = mat3(0.0)
-    for i, j in ti.static(ti.ndrange(3, 3)):
-        for k in ti.static(range(3)):
-            g = motion[base + i * sx + j * sy + k]
-            if g[3] > 0.0:
-                wt = w[i][0] * w[j][1] * w[k][2]
-                d = vec3(i - 1, j - 1, k - 1) - f
-                v = vec3(g[0], g[1], g[2]) / g[3]
-                total += wt
-                mean += wt * v
-                first += wt * d
-                second += wt * d.outer_product(d)
-                moment += wt * v.outer_product(d)
+    # Velocities are 0 and the last component is 0 where nothing moved: it sums the weights.
+    v, cx, cy, cz = gather_velocity(base, f, sx, sy, motion)
+    total, mean = v[3], vec3(v[0], v[1], v[2])
+    moment = mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
     gradient = 4.0 * moment
-    if total > 0.0 and total < FULL:
+    if total > 1e-6 and total < FULL:
         mean /= total
-        first /= total
+        first = vec3(cx[3], cy[3], cz[3]) / total
+        spread = spread_of_nodes(base, f, sx, sy, motion) / total - first.outer_product(first)
         # A little of the full stencil's moment keeps flat sets of nodes solvable.
-        spread = second / total - first.outer_product(first)
         for a in ti.static(range(3)):
             spread[a, a] += 1e-4
         gradient = (moment / total - mean.outer_product(first)) @ spread.inverse()
         mean -= gradient @ first
-    return mean, gradient, total > 0.0
+    return mean, gradient, total > 1e-6
 
 
 @ti.kernel
@@ -62,7 +76,7 @@ def ride(
     two: f32,  # s^2, its (1 - 1/N) / 2 square
     three: f32,  # s^3
     size: Cell,
-    motion: Vec4s,  # [nodes] kg m and kg s
+    motion: Vec4s,  # [nodes] m/s, and 1 where there is any
     cell: Cells,
     offset: Vec3s,
     deformation: Mat3s,
