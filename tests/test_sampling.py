@@ -5,7 +5,12 @@ from scipy.spatial import cKDTree
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet
 from impetus.backend.stages.creases import creases_of, trimmed
-from impetus.backend.stages.sampling import lattice_inside, surface_samples, volume_samples
+from impetus.backend.stages.sampling import (
+    is_inside,
+    lattice_inside,
+    surface_samples,
+    volume_samples,
+)
 from impetus.backend.stages.shape import Shape, shape_of, solidify
 from impetus.backend.stages.textures import look_up, srgb_to_linear, surface_colors
 from impetus.kernels.mesh_distance import is_closed, mesh_volume
@@ -45,6 +50,8 @@ def test_open_sheet_is_as_thick_as_asked() -> None:
     assert 0.045 < np.abs(points[:, 2]).max() <= 0.05
     inner = (np.abs(points[:, :2]) < 0.4).all(axis=1)
     assert inner.sum() * filled == pytest.approx(0.8**2 * 0.1, rel=0.02)
+    above = np.array([[0, 0, 0.049], [0, 0, 0.051]], np.float32)
+    assert is_inside(shape(shots.plane(1.0)), above, 0.1).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("name", MESHES)
@@ -83,7 +90,8 @@ def test_both_sides_of_a_thin_sheet_are_covered() -> None:
     samples = surface_samples(body, whole(body), 2000, rng())
     top = samples.position[samples.normal[:, 2] > 0.5, :2]
     grid = np.stack(np.meshgrid(*[np.linspace(-0.45, 0.45, 60)] * 2), -1).reshape(-1, 2)
-    assert cKDTree(top).query(grid)[0].max() < 1.25 * samples.spacing
+    # 0.81 where each side is spread on its own, 0.91 where they share one spread
+    assert np.percentile(cKDTree(top).query(grid)[0], 99) < 0.86 * samples.spacing
 
 
 def test_volume_samples_are_blue_noise() -> None:
