@@ -4,8 +4,9 @@ import bpy
 import numpy as np
 import pytest
 from bpy_extras.object_utils import world_to_camera_view
-from impetus.backend.cameras.track import intrinsics, opencv_pose, project
 from mathutils import Euler, Vector
+
+from impetus.backend.cameras.track import intrinsics, opencv_pose, project
 
 pytestmark = pytest.mark.blender
 
