@@ -26,7 +26,7 @@ from .array_types import (
 from .mpm_state import PAD
 from .mpm_transfer import gather_velocity, weights
 
-FULL = 0.999
+FULL = 0.9999
 """Share of a stencil's weight on moving nodes from which on its moments are those of a full one."""
 
 
@@ -54,10 +54,11 @@ def affine_velocity(base: i32, f: Vec3, sx: i32, sy: i32, motion: template):
     v, cx, cy, cz = gather_velocity(base, f, sx, sy, motion)
     total, mean = v[3], vec3(v[0], v[1], v[2])
     moment = mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
-    gradient = 4.0 * moment
+    first = vec3(cx[3], cy[3], cz[3])
+    gradient = 4.0 * (moment - mean.outer_product(first))
     if total > 1e-6 and total < FULL:
         mean /= total
-        first = vec3(cx[3], cy[3], cz[3]) / total
+        first /= total
         spread = spread_of_nodes(base, f, sx, sy, motion) / total - first.outer_product(first)
         # A little of the full stencil's moment keeps flat sets of nodes solvable.
         for a in ti.static(range(3)):

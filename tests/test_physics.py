@@ -1,0 +1,45 @@
+"""Short instances of the suite `physics`: what it promises holds, and its files are written."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from impetus.backend.evaluation import physics
+from impetus.backend.evaluation.physics_cases import SAND
+
+
+def test_free_fall_is_exact_to_a_thousandth() -> None:
+    assert physics.free_fall(SAND, cells=16).figures["worst_relative_error"] < 1e-3
+
+
+def test_conservation_holds() -> None:
+    figures = physics.conservation(seconds=0.5, cells=24).figures
+    assert figures["mass_is_exact"] is True
+    assert figures["momentum_drift"] < 2e-6
+    assert figures["angular_momentum_drift"] < 1e-4
+    assert figures["energy_gained"] < 1e-3
+    assert figures["energy_kept"] > 0.5
+
+
+def test_heap_runs_out_as_far_as_a_real_one() -> None:
+    figures = physics.heap(seconds=0.8, cells=32).figures
+    assert figures["runout_over_lube"] == pytest.approx(0.85, abs=0.25)
+    assert figures["volume_ratio"] == pytest.approx(0.9, abs=0.25)
+    assert 3 < figures["slope_degrees"] < figures["friction_degrees"]
+
+
+def test_tracers_stay_beside_particles() -> None:
+    assert physics.tracers(turns=0.25, cells=24).figures["mean_gap_cells"] < 1e-3
+
+
+def test_bits_are_the_same() -> None:
+    assert physics.same_bits(frames=2).figures == {"repeated": True, "resumed": True}
+
+
+def test_run_writes_figures_and_plots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = {"fall": lambda: physics.free_fall(cells=16)}
+    monkeypatch.setattr(physics, "CASES", case)
+    figures = physics.run(tmp_path)
+    assert json.loads((tmp_path / "results.json").read_text()) == figures
+    assert (tmp_path / "physics.png").read_bytes().startswith(b"\x89PNG")
