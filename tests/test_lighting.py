@@ -286,3 +286,71 @@ def test_wall_hides_the_surroundings_and_lends_its_colour() -> None:
     lent = (near - bare)[corner].mean(0)
     assert lent[0] > 3 * max(lent[1], 1e-6), "the wall is red"
     assert lent[0] > 0.01
+
+
+def water_block(side: int, depth: float = 0.04) -> tuple[SplatPose, Array, Array]:
+    """Blobs that fill a slab below z = 0, their normals, and which are at its surface."""
+    step = depth / side
+    count = round(0.2 / step)
+    x, y, z = np.meshgrid(*(np.arange(n) for n in (count, count, side)), indexing="ij")
+    mean = np.stack([x.ravel(), y.ravel(), -z.ravel()], 1) * step - [0.1, 0.1, step / 2]
+    axes = np.tile(np.eye(3) * 0.6 * step, (len(mean), 1, 1))
+    normal = np.tile(np.float32([0, 0, 1]), (len(mean), 1))
+    return SplatPose(mean.astype(np.float32), axes.astype(np.float32)), normal, z.ravel() == 0
+
+
+class Openness:
+    """What `shade` asks of Nearness, known beforehand: the top sees all, the rest nothing."""
+
+    def __init__(self, top: Array) -> None:
+        self.openness = top.astype(np.float32)
+
+    def lent(self, radiance: Array) -> Array:
+        return np.zeros_like(radiance)
+
+
+def look_into(side: int, eye: Array, depth: float = 0.04) -> float:
+    """Return the alpha of a slab of water in the middle of a picture of it."""
+    from impetus.kernels.splat_project import View
+    from impetus.kernels.splat_raster import render_splats
+
+    pose, normal, top = water_block(side, depth)
+    wet = surface(len(normal), water=np.ones(len(normal), bool))
+    wet.opacity[:] = 0.35
+    made = shade(
+        wet,
+        pose,
+        normal,
+        eye=eye,
+        ambient=DARK,
+        lamps=(),
+        nearness=Openness(top),  # type: ignore[arg-type]
+    )
+    view = View(
+        shots.look_at(eye, (0, 0, -depth / 2)), np.array([400.0, 400, 32, 32]), 64, 64, 0.01, 10
+    )
+    index = np.zeros(len(normal), np.int32)
+    passes = render_splats(
+        pose, view, color=made.color, opacity=made.opacity, normal=made.normal, index=index
+    )
+    return float(passes.alpha[28:36, 28:36].mean())
+
+
+def test_water_hides_what_is_below_by_its_depth_not_by_its_splats() -> None:
+    above = np.array([0.0, -0.05, 0.8])
+    coarse, fine = look_into(5, above), look_into(9, above)
+    assert 0.3 < fine < 0.97
+    assert abs(coarse - fine) < 0.06
+    assert look_into(10, above, 0.08) > fine + 0.02
+
+
+def test_water_mirrors_at_a_glancing_look() -> None:
+    pose, normal, top = water_block(6)
+    wet = surface(len(normal), water=np.ones(len(normal), bool))
+    made = [
+        shade(wet, pose, normal, eye=np.array(eye), ambient=DARK, lamps=(), nearness=Openness(top))  # type: ignore[arg-type]
+        for eye in ((0.0, 0.0, 5.0), (0.0, -5.0, 0.4))
+    ]
+    head_on, glancing = (one.opacity[top].mean() for one in made)
+    assert glancing > 2 * head_on
+    np.testing.assert_allclose(made[0].opacity[~top], made[1].opacity[~top], atol=1e-6)

@@ -12,6 +12,7 @@ from ..contract.arrays import Array
 from ..contract.shot import Shot, Water
 from .lamps import Lamp
 from .nearness import Nearness
+from .water import wet
 
 if TYPE_CHECKING:
     from .prepare import SplatLooks
@@ -24,7 +25,6 @@ LIGHT_FROM_BELOW = 0.5
 "Share of the surroundings' light that reaches a surface that looks straight down."
 SKIN_THICKNESSES, SKIN_SIZES = 2.0, 0.7
 "Parts of a splat's sigma along its normal, and of its size, that make its skin."
-WATER_SPECULAR, WATER_ROUGHNESS, WATER_WRAP, WATER_GLANCE = 0.02, 0.08, 0.6, 0.9
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,10 @@ def surface_of(shot: Shot, looks: "SplatLooks") -> Surface:
     return Surface(
         albedo=albedo,
         diffuse=np.ascontiguousarray(diffuse, np.float32),
-        specular=np.where(water[:, None], WATER_SPECULAR, specular).astype(np.float32),
+        specular=specular.astype(np.float32),
         emission=np.asarray(looks.emission, np.float32),
-        roughness=np.where(
-            water, np.minimum(looks.roughness, WATER_ROUGHNESS), looks.roughness
-        ).astype(np.float32),
-        wrap=np.where(water, WATER_WRAP, 0).astype(np.float32),
+        roughness=np.asarray(looks.roughness, np.float32),
+        wrap=np.zeros(len(water), np.float32),
         opacity=np.asarray(looks.opacity, np.float32),
         lit=np.asarray(looks.lit, bool),
         water=water,
@@ -118,6 +116,8 @@ def shade(
     to_eye = (eye - mean).astype(np.float32)
     to_eye /= np.maximum(np.linalg.norm(to_eye, axis=1, keepdims=True), 1e-9)
     normal = face_camera(np.asarray(normal, np.float32), to_eye)
+    facing = np.einsum("ij,ij->i", normal, to_eye)
+    surface = wet(surface, pose, facing, nearness.openness if nearness else None)
     radiance = surface.emission.copy()
     reflectance = Reflectance(
         surface.diffuse, surface.specular, surface.roughness, skin_of(pose, normal),
@@ -135,7 +135,7 @@ def shade(
         around = surroundings(surface, normal, to_eye, ambient)
         radiance += around * nearness.openness[:, None] + surface.diffuse * lent
     color = np.where(surface.lit[:, None], surface.albedo, radiance)
-    return Shaded(color, _opacity(surface, normal, to_eye), normal)
+    return Shaded(color, surface.opacity, normal)
 
 
 def surroundings(surface: Surface, normal: Array, to_eye: Array, ambient: Array) -> Array:
@@ -154,13 +154,3 @@ def surroundings(surface: Surface, normal: Array, to_eye: Array, ambient: Array)
     glossy = surface.specular * scale[:, None] + shift[:, None] * (surface.specular > 0)
     radiance: Array = diffuse + glossy * surroundings_at(mirrored, ambient)
     return radiance.astype(np.float32)
-
-
-def _opacity(surface: Surface, normal: Array, to_eye: Array) -> Array:
-    """Let one see into water, less so at a glancing look."""
-    if not surface.water.any():
-        return surface.opacity
-    facing = np.abs(np.einsum("ij,ij->i", normal, to_eye))
-    glance = (1 - np.clip(facing, 0, 1)) ** 3
-    veil = surface.opacity + np.maximum(WATER_GLANCE - surface.opacity, 0) * glance
-    return np.where(surface.water, veil, surface.opacity).astype(np.float32)
