@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from impetus.kernels import splat_bin, splat_raster
 from impetus.kernels.splat_project import SplatPose, View
 from impetus.kernels.splat_raster import Passes, render_depth, render_splats
 
@@ -152,6 +153,15 @@ def test_a_wrong_shape_is_named() -> None:
     given = looks(2) | {"opacity": np.ones(3, np.float32)}
     with pytest.raises(ValueError, match=r"opacity of shape \(2,\), got \(3,\)"):
         render_splats(blobs([(0, 0, 3), (0, 0, 4)], 0.3), square_view(), **given)
+
+
+def test_one_pixel_a_task_as_on_a_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    case = random_splats("overlaps", 6)
+    rows = render(case)
+    monkeypatch.setattr(splat_raster, "padding", lambda: 1)
+    monkeypatch.setattr(splat_bin, "padding", lambda: 1)
+    for name, image in vars(render(case)).items():
+        np.testing.assert_allclose(image, getattr(rows, name), 1e-5, 1e-5, err_msg=name)
 
 
 def test_many_splats_fit() -> None:

@@ -81,6 +81,27 @@ def test_a_steep_plane_is_valid_between_its_pixels(off: tuple[float, float]) -> 
     assert not motion_validity(shift(*off), target + 1, plane)[2:-2, 2:-2].any()
 
 
+def test_the_slope_carries_depth_to_the_target() -> None:
+    y, x = np.mgrid[0:20, 0:30] + 0.5
+    plane = (3 + 0.3 * x + 0.2 * y).astype(np.float32)
+    tight = {"depth_tolerance": 1e-5, "pixel_tolerance": 0.0}
+    valid = motion_validity(shift(0.4, 0.3), plane + np.float32(0.18), plane, **tight)
+    assert valid[2:-2, 2:-2].all()
+
+
+def test_a_steep_surface_may_be_missed_by_part_of_a_pixel() -> None:
+    plane = np.tile(3 + 0.3 * np.arange(30, dtype=np.float32), (20, 1))
+    target = plane + np.float32(0.3 * 0.4)
+    assert motion_validity(shift(0, 0), target, plane)[2:-2, 2:-2].all()
+    assert not motion_validity(shift(0, 0), target, plane, pixel_tolerance=0.0)[:, 2:].all(0).any()
+
+
+def test_an_edge_is_no_slope() -> None:
+    other = flat(5)
+    other[:, :10] = 4
+    assert not motion_validity(shift(0, 0), flat(4.5), other).any()
+
+
 def test_wrong_shapes_are_named() -> None:
     with pytest.raises(ValueError, match="expected motion"):
         motion_validity(shift(0, 0)[:5], flat(1), flat(1))
