@@ -266,3 +266,17 @@ def push_out(
                         velocity[p] = contact(velocity[p], surface, n, int(t[0, 22]), t[0, 23])
                         longest = ti.max(longest, length)
             report[run, 0] = longest
+
+
+@ti.kernel
+def keep_out(h: f32, t: Table, distance: Volume, cell: Cells, offset: Vec3s):
+    """Move tracers out of a collider, at most by half a cell."""
+    for p in cell:
+        x = h * (float(cell[p] + 1 - PAD) + offset[p])
+        if (x - vec3(t[0, 24], t[0, 25], t[0, 26])).norm() < t[0, 27]:
+            d, n, _ = look_up(x, t, distance)
+            if d < 0.0:
+                at = offset[p] + ti.min(-d / h, 0.5) * n
+                step = ti.floor(at + 0.5)
+                cell[p] += int(step)
+                offset[p] = at - step

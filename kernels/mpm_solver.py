@@ -76,6 +76,7 @@ class MpmSolver:
         self._unpushed = 0.0
         self._pending = 0.0
         self._steps: list[float] = []
+        self._placed: list[Floats] = []
 
     def _load(self, particles: Particles, tracers: Tracers) -> None:
         layout = self._stepper.layout
@@ -150,6 +151,7 @@ class MpmSolver:
 
     def _substep(self, dt: float, force: NDArray[np.float64], tables: list[Floats]) -> None:
         stepper, h = self._stepper, self._domain.spacing
+        self._placed = tables
         stepper.clear(self._pending)
         stepper.scatter(dt)
         # Velocities live half a step before positions (leapfrog): so a fall is exact at any step.
@@ -175,6 +177,7 @@ class MpmSolver:
             return
         self._stepper.clear(self._pending)
         self._stepper.ride(self._steps)
+        self._stepper.keep_tracers_out(self._placed)
         self._tracer_drift += sum(self._steps) * self._top_speed / self._domain.spacing
         self._pending = 0.0
         self._steps.clear()

@@ -202,6 +202,13 @@ class Stepper:
         mpm_tracers.ride(*self._strides, h, *terms, self._motion, t.cell, t.offset, t.deformation)
         self.clear_motion()
 
+    def keep_tracers_out(self, tables: Sequence[Floats]) -> None:
+        """Move tracers out of colliders, as their particles are: else water shows through walls."""
+        t = self.tracers
+        if t.count:
+            for field, table in zip(self.colliders, tables, strict=True):
+                colliders.keep_out(self.layout.spacing, table, field.distance, t.cell, t.offset)
+
     def normals(self) -> Floats:
         """Unit normals down the gradient of mass at the tracers, in their present order."""
         t = self.tracers
