@@ -1,8 +1,9 @@
 """Splats of one frame: carried by tracers, or by their body's pose; feeds render.
 
 Covariances follow F S F^T (Xie et al., PhysGaussian, 2024, equation 5) with the total F, by turning
-the half axes: axes' = F axes. One splat is stretched or squeezed no farther than a limit; beyond it
-the sheet shows gaps (splitting such splats is not done).
+the half axes: axes' = F axes. One solid splat stretches up to a limit. What stretches farther has
+torn: there F grows without end, and the splat shrinks back to its own size, a crumb with gaps
+around it (splitting such splats is not done).
 """
 
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from .simulate import SimulatedFrame
 
 Floats = NDArray[np.float32]
 
-LONGEST, SHORTEST = 3.5, 0.2
+LONGEST, SHORTEST = 3.0, 0.2
 "Limits of a solid splat's stretch along any direction: beyond them splats become needles."
 SMALLEST_ROUND, LARGEST_ROUND = 0.5, 1.5
 "Limits of a round splat's scale J^(1/3)."
@@ -70,7 +71,8 @@ def deformed_axes(axes: Floats, deformation: Floats) -> Floats:
     result: Floats = deformation @ axes
     if wild.any():
         u, stretch, vt = np.linalg.svd(deformation[wild])
-        held = np.clip(stretch, SHORTEST, LONGEST)
+        torn = np.maximum(LONGEST**2 / np.maximum(stretch, LONGEST), 1.0)
+        held = np.where(stretch > LONGEST, torn, np.maximum(stretch, SHORTEST))
         result[wild] = (u * held[:, None, :]) @ (vt @ axes[wild])
     return result
 
