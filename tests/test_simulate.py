@@ -9,7 +9,7 @@ from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import CancelledError, SimulationError
 from impetus.backend.stages.cache import FrameCache
-from impetus.backend.stages.prepare import prepare
+from impetus.backend.stages.prepare import estimate, prepare
 from impetus.backend.stages.simulate import SimulatedFrame, simulate, simulate_key
 from tests import shots
 
@@ -230,3 +230,12 @@ def test_key_follows_what_the_simulation_reads(name: str) -> None:
     cases = _keys()
     base, other = (simulate_key(*case, prepare(*case)) for case in (cases["base"], cases[name]))
     assert (base == other) == (name in ("base", "camera", "looks", "lights", "longer"))
+
+
+def test_the_disk_takes_what_was_foretold(tmp_path: Path) -> None:
+    shot, arrays = shots.three_materials(frames=(1, 4))
+    list(frames_of(shot, arrays, tmp_path))
+    foretold = estimate(shot, arrays).disk_bytes
+    taken = sum(path.stat().st_size for path in tmp_path.glob("*/*"))
+    # one of three checkpoints is gone by now; each file has a directory of its own
+    assert 0.6 * foretold < taken < 1.1 * foretold

@@ -25,15 +25,16 @@ FLOWING_WEIGHT = 3.0
 "Sand and water are shown through and through: each m^2 of their surface counts as so many."
 LEAST_SPLATS = 16
 
-PARTICLE_BYTES = 400
-"State of a particle in the solver (sorted twice), in a checkpoint, and while it is made."
-TRACER_BYTES = 240
+PARTICLE_STATE, TRACER_STATE = 156, 68
+"Bytes of one in the solver, and in a checkpoint."
+PARTICLE_BYTES, TRACER_BYTES = 3 * PARTICLE_STATE + 60, 3 * TRACER_STATE + 100
+"State, its sorted twin, a checkpoint, and what goes in and out."
 SPLAT_BYTES = 700
 "Looks, rest, three posed frames, and the rasteriser's records of a splat."
 NODE_BYTES = 40
 FREE_SHARE = 0.85
 "Share of the free memory that a shot may plan with."
-SOLID_DISK_BYTES, ROUND_DISK_BYTES = 30, 20
+SOLID_DISK_BYTES, ROUND_DISK_BYTES = 30, 22
 "Cache of one tracer and frame: see simulate."
 COARSE_CELLS = 4.0
 
@@ -240,8 +241,9 @@ def _estimate(
         + sum(array.nbytes for array in arrays.values())
     )
     frames = shot.frames.last - shot.frames.simulation_start + 1
-    checkpoints = 2 * (particles * PARTICLE_BYTES + tracers * TRACER_BYTES) // 2
-    return Estimate(particles, sum(counts), memory, disk * max(frames, 1) + checkpoints)
+    checkpoint = particles * PARTICLE_STATE + tracers * TRACER_STATE
+    # two are kept while the third is written
+    return Estimate(particles, sum(counts), memory, disk * max(frames, 1) + 3 * checkpoint)
 
 
 def _require_memory(shot: Shot, needed: Estimate) -> None:
