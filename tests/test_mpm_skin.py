@@ -69,13 +69,13 @@ def test_torn_halves_keep_their_own_points() -> None:
 
 
 def test_bodies_that_touch_do_not_share_particles() -> None:
-    rest = np.concatenate([block(), block(seed=2) + (1.0, 0, 0)])
+    rest = np.concatenate([block(), block(seed=2) + np.array([1.0, 0, 0])])
     body = np.repeat([0, 1], len(rest) // 2).astype(np.int32)
     points = np.array([[0.999, 0.5, 0.5], [1.001, 0.5, 0.5]])
     skin = Skin(rest, body, points, np.array([0, 1], np.int32))
     position = rest + (body == 1)[:, None] * np.array([0, 0, 5.0])
     mean, _ = skin.pose(position, np.broadcast_to(np.eye(3), (len(rest), 3, 3)))
-    assert mean == pytest.approx(points + [[0, 0, 0], [0, 0, 5]], abs=1e-4)
+    assert mean == pytest.approx(points + np.array([[0, 0, 0], [0, 0, 5]]), abs=1e-4)
 
 
 def test_a_body_without_particles_is_refused() -> None:

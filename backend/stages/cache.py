@@ -20,7 +20,7 @@ from ..contract.messages import Stage
 
 STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
-    "simulate": 1,
+    "simulate": 2,
     "splat": 1,
     "render": 1,
     "diffuse": 1,

@@ -1,7 +1,8 @@
 """Physics frame by frame: drives the solver, keeps every frame and the newest states in the cache.
 
-A frame holds only what splats need of a tracer, in half precision where it does not show: 30 bytes
-for a solid one, 22 for a round one. What is yielded has always been through that form, so a frame
+Splats of sand and water ride the grid as tracers, those of solids are bound to their particles.
+A frame holds only what a splat needs, in half precision where it does not show: 30 bytes for a
+solid one, 22 for a round one. What is yielded has always been through that form, so a frame
 from the cache equals one just made, bit for bit.
 """
 
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.mpm_solver import Diverged, MpmSolver, Push
+from ...kernels.mpm_skin import Skin
+from ...kernels.mpm_solver import Diverged, MpmSolver, Push, Tracers
 from ..contract.arrays import Array, ArraySet
 from ..contract.errors import SimulationError
 from ..contract.shot import Body, Shot, Water
@@ -35,7 +37,7 @@ PROGRESS_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class SimulatedFrame:
-    """Where the m tracers are at a frame.
+    """Where the m splats that move are at a frame.
 
     `mean` (m, 3) m world, `deformation` (m, 3, 3) since the start (of round ones only its volume),
     `surface_normal` (m, 3) unit or zero: towards the free surface of sand and water.
@@ -118,7 +120,9 @@ class _Run:
         self._shot, self._arrays, self._prepared = shot, arrays, prepared
         self._cache, self._listener = cache, listener
         self._digests = track_digests(shot, arrays)
+        self._round = prepared.tracers.round
         self._solver: MpmSolver | None = None
+        self._skin: Skin | None = None
         self._frame = shot.frames.simulation_start
         self._seconds_each = 0.0
         self._told = 0.0
@@ -144,15 +148,17 @@ class _Run:
         return record
 
     def _start(self, frame: int) -> MpmSolver:
-        """Make the solver, at the newest checkpoint up to `frame` whose past was the same."""
-        matter = self._prepared.matter
+        """Make the solver, at the newest checkpoint up to `frame` whose past was the same.
+
+        Sand and water change neighbours: their splats ride the grid as tracers. Those of solids
+        are bound to their particles.
+        """
+        matter, tracers = self._prepared.matter, self._prepared.tracers
+        particles = matter.particles
+        flowing, solid = _only(tracers, self._round), _only(tracers, ~self._round)
+        self._skin = Skin(particles.position, particles.body, solid.position, solid.body)
         solver = MpmSolver(
-            matter.domain,
-            matter.laws,
-            matter.particles,
-            self._prepared.tracers,
-            matter.colliders,
-            matter.ground,
+            matter.domain, matter.laws, particles, flowing, matter.colliders, matter.ground
         )
         kept = self._cache.newest_checkpoint(frame)
         while kept is not None:
@@ -202,7 +208,8 @@ class _Run:
 
     def _keep(self, solver: MpmSolver) -> None:
         """Write the present frame, then the state that it came from."""
-        self._latest = _packed(solver, self._prepared.tracers.round)
+        assert self._skin is not None
+        self._latest = _packed(solver, self._skin, self._round)
         tracks = {"tracks": np.frombuffer(self._digests[self._frame], np.uint8)}
         if self._cached(self._frame) is None:
             self._cache.write(self._frame, self._latest | tracks)
@@ -230,14 +237,20 @@ def _hit(shot: Shot) -> list[Body]:
     return [body for body in shot.bodies if body.role != "dynamic" and body.contact is not None]
 
 
-def _packed(solver: MpmSolver, round_: NDArray[np.bool_]) -> Record:
-    """Take what a frame keeps of the tracers."""
-    deformation = solver.tracer_deformation()
+def _only(tracers: Tracers, which: NDArray[np.bool_]) -> Tracers:
+    return Tracers(tracers.position[which], tracers.body[which], tracers.round[which])
+
+
+def _packed(solver: MpmSolver, skin: Skin, round_: NDArray[np.bool_]) -> Record:
+    """Take what a frame keeps of the splats that move."""
+    mean = np.empty((len(round_), 3), np.float32)
+    mean[round_] = solver.tracer_position()
+    mean[~round_], deformation = skin.pose(solver.position(), solver.deformation())
     return {
-        "mean": solver.tracer_position().astype(np.float32),
-        "deformation": _half(deformation[~round_]),
-        "volume": np.linalg.det(deformation[round_]).astype(np.float32),
-        "normal": _half(solver.tracer_normal()[round_]),
+        "mean": mean,
+        "deformation": _half(deformation),
+        "volume": np.linalg.det(solver.tracer_deformation()).astype(np.float32),
+        "normal": _half(solver.tracer_normal()),
     }
 
 
