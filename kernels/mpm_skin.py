@@ -1,165 +1,115 @@
-"""Tracers of solids, bound to the particles around them; called by mpm_solver when a frame is read.
+"""Skin: points of a solid bound to the particles that surround them at rest; called by a stage.
 
-A solid keeps its neighbours, so a tracer need not ride the grid: it is where the particles that
-were nearest at the start carry it, x = sum w (x_p + F_p (X - X_p)), F = sum w F_p. That cannot
-drift off, however long a take is, and costs nothing in a substep.
-Where a body tears, a tracer stays with the piece of its nearest particle: neighbours whose
-prediction has moved away from that of the nearest fade out.
+A solid keeps its neighbourhoods, so its splats need not be carried through every substep, where
+errors add up at surfaces and in contact: where a point is follows from where its neighbours are.
+The motion near a point is the affine map that fits theirs best (moving least squares with
+weights w_i of the rest distance, as Mueller et al., Point Based Animation, 2004, section 4):
+
+    F = (sum w_i dx_i dX_i^T + e Fm) (sum w_i dX_i dX_i^T + e I)^-1,    x = c + F (X - C)
+
+about the weighted means c and C. `e` draws F to Fm, the mean of the particles' own deformation,
+where neighbours lie flat. Neighbours that tore away from the nearest one no longer count.
 """
-
-from typing import Any
 
 import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
-from .array_types import Ints, Mat3s, Spans, Vec3, Vec3s, f32, i32, mat3, vec3
-from .mpm_state import ParticleArrays
+from .array_types import Floats as FloatsIn
+from .array_types import Mat3s, Spans, Table, Vec3s, f32, mat3, vec3
 
 Floats = NDArray[np.float32]
-Indices = NDArray[np.int32]
 
-NEIGHBOURS = 8
-TORN = 0.5
-"""Cells by which a neighbour's prediction may differ before it counts no longer."""
+NEIGHBOURS = 12
+TORN = 2.5
+"""Times its rest distance from the nearest one (plus a spacing) at which a neighbour has left."""
+DRAW = 0.01
+"""e in squares of the spacing: small against the neighbours' moments, large against round-off."""
 
 
 class Skin:
-    """Binds points (m, 3) to the particles (n, 3) of the same bodies, nearest first; in metres."""
+    """Points bound to particles of their own body.
+
+    `rest` (n, 3) [m] and `body` (n,) are the particles at rest, `point` (m, 3) and `point_body`
+    (m,) what is bound. Raises ValueError for a point whose body has no particles.
+    """
 
     def __init__(
-        self, points: Floats, body: Indices, particles: Floats, particle_body: Indices, cell: float
+        self, rest: Floats, body: NDArray[np.int32], point: Floats, point_body: NDArray[np.int32]
     ) -> None:
-        self._rest = np.ascontiguousarray(points, np.float32)
-        self._particle_rest = np.ascontiguousarray(particles, np.float32)
-        self._cell = cell
-        self.parent = np.full((len(points), NEIGHBOURS), -1, np.int32)
-        if len(points) and len(particles):
-            bodies = np.asarray(body, np.int32), np.asarray(particle_body, np.int32)
-            self._search(*bodies)
+        self._rest = np.ascontiguousarray(rest, np.float32)
+        self._point = np.ascontiguousarray(point, np.float32)
+        self._near = np.zeros((len(point), NEIGHBOURS), np.int32)
+        self._weight = np.zeros((len(point), NEIGHBOURS), np.float32)
+        self._spacing = np.ones(len(point), np.float32)
+        for which in np.unique(point_body):
+            self._bind(np.flatnonzero(body == which), np.flatnonzero(point_body == which))
 
-    def _search(self, body: Indices, particle_body: Indices) -> None:
-        """Find the nearest particles through a grid of cells that they are listed by."""
-        low = np.minimum(self._particle_rest.min(axis=0), self._rest.min(axis=0))
-        high = np.maximum(self._particle_rest.max(axis=0), self._rest.max(axis=0))
-        size = ((high - low) / self._cell).astype(np.int64) + 1
-        at = ((self._particle_rest - low) / self._cell).astype(np.int64).clip(0, size - 1)
-        key = (at[:, 0] * size[1] + at[:, 1]) * size[2] + at[:, 2]
-        order = np.argsort(key, kind="stable").astype(np.int32)
-        start = np.searchsorted(key[order], np.arange(size.prod() + 1)).astype(np.int32)
-        _nearest(
-            vec3(*low), self._cell, *(int(n) for n in size), start, order,
-            self._particle_rest, particle_body, self._rest, body, self.parent,
-        )  # fmt: skip
+    def _bind(self, particles: NDArray[np.intp], points: NDArray[np.intp]) -> None:
+        if not len(particles):
+            raise ValueError("expected particles in every body that has points, got none")
+        count = min(NEIGHBOURS, len(particles))
+        tree = cKDTree(self._rest[particles])
+        distance, near = tree.query(self._point[points], k=list(range(1, count + 1)))
+        reach = distance[:, -1:] * 1.01 + 1e-12
+        # A neighbour joins and leaves the set with weight 0, so nearby points move alike.
+        self._weight[points, :count] = (1 - (distance / reach) ** 2) ** 2 + 1e-6
+        self._near[points, :count] = particles[near]
+        self._spacing[points] = reach[:, 0] / count ** (1 / 3)
 
-    def pose(self, particles: ParticleArrays, position: Floats) -> tuple[Floats, Floats]:
-        """Return where the points are, (m, 3) m, and their F, (m, 3, 3).
+    def pose(self, position: Floats, deformation: Floats) -> tuple[Floats, Floats]:
+        """Return the points' positions (m, 3) [m] and total deformation gradients (m, 3, 3).
 
-        `position` (n, 3) m of the particles, in the order in which they were given.
+        `position` (n, 3) and `deformation` (n, 3, 3) are the particles now.
         """
-        count = len(self._rest)
-        to, f = np.zeros((count, 3), np.float32), np.zeros((count, 3, 3), np.float32)
-        if count:
-            row = np.empty(particles.count, np.int32)
-            row[particles.index.to_numpy()] = np.arange(particles.count, dtype=np.int32)
-            now = np.ascontiguousarray(position, np.float32)
-            carried: tuple[Any, ...] = (self._particle_rest, now, row, particles.deformation)
-            _carry(self._cell, self.parent, self._rest, *carried, to, f)
-        return to, f
+        mean = np.empty_like(self._point)
+        gradient = np.empty((len(mean), 3, 3), np.float32)
+        if len(mean):
+            place(
+                self._near, self._weight, self._spacing, self._point, self._rest,
+                np.ascontiguousarray(position, np.float32),
+                np.ascontiguousarray(deformation, np.float32), mean, gradient,
+            )  # fmt: skip
+        return mean, gradient
 
 
 @ti.kernel
-def _nearest(
-    low: Vec3,
-    cell: f32,
-    nx: i32,
-    ny: i32,
-    nz: i32,
-    start: Ints,  # [cells + 1]
-    order: Ints,  # [n] particles by cell
-    position: Vec3s,  # [n] m
-    particle_body: Ints,
-    points: Vec3s,  # [m] m
-    body: Ints,
-    parent: Spans,  # [m, NEIGHBOURS] nearest first, -1 where there are too few
+def place(
+    near: Spans,  # [m, k] particles, the nearest first
+    weight: Table,  # [m, k]
+    spacing: FloatsIn,  # [m] m, between particles
+    point: Vec3s,  # [m] X, m
+    rest: Vec3s,  # [n] X_i, m
+    position: Vec3s,  # [n] x_i, m
+    deformation: Mat3s,  # [n]
+    mean: Vec3s,  # [m] x, m
+    gradient: Mat3s,  # [m] F
 ):
-    for p in points:
-        x = points[p]
-        at = int((x - low) / cell)
-        found = ti.Vector([1e30 for _ in range(NEIGHBOURS)])
-        reach = 0
-        # Rings of cells outwards, until what is missing must lie beyond.
-        while reach < ti.max(nx, ny, nz) and found[NEIGHBOURS - 1] > ((reach - 1) * cell) ** 2:
-            for i in range(ti.max(at[0] - reach, 0), ti.min(at[0] + reach + 1, nx)):
-                for j in range(ti.max(at[1] - reach, 0), ti.min(at[1] + reach + 1, ny)):
-                    for k in range(ti.max(at[2] - reach, 0), ti.min(at[2] + reach + 1, nz)):
-                        ring = ti.max(abs(i - at[0]), abs(j - at[1]), abs(k - at[2]))
-                        if ring == reach:
-                            c = (i * ny + j) * nz + k
-                            for s in range(start[c], start[c + 1]):
-                                q = order[s]
-                                d2 = (position[q] - x).norm_sqr()
-                                if particle_body[q] == body[p] and d2 < found[NEIGHBOURS - 1]:
-                                    place = NEIGHBOURS - 1
-                                    while place > 0 and found[ti.max(place - 1, 0)] > d2:
-                                        found[place] = found[place - 1]
-                                        parent[p, place] = parent[p, place - 1]
-                                        place -= 1
-                                    found[place] = d2
-                                    parent[p, place] = q
-            reach += 1
-
-
-@ti.kernel
-def _carry(
-    cell: f32,
-    parent: Spans,
-    rest: Vec3s,  # [m] m
-    particle_rest: Vec3s,  # [n] m
-    position: Vec3s,  # [n] m
-    row: Ints,  # [n] where a particle's deformation lies
-    deformation: Mat3s,
-    to: Vec3s,
-    f: Mat3s,
-):
-    for p in rest:
-        first = vec3(0.0)
-        x, total, sum_f = vec3(0.0), 0.0, mat3(0.0)
-        last = ti.max(parent[p, NEIGHBOURS - 1], 0)
-        reach2 = 1.2 * (rest[p] - particle_rest[last]).norm_sqr() + 1e-20
-        for n in range(NEIGHBOURS):
-            q = parent[p, n]
-            if q >= 0:
-                arm = rest[p] - particle_rest[q]
-                grad = deformation[row[q]]
-                y = position[q] + grad @ arm
-                if n == 0:
-                    first = y
-                near = ti.max(1.0 - arm.norm_sqr() / reach2, 0.01)
-                whole = ti.max(1.0 - (y - first).norm_sqr() / (TORN * cell) ** 2, 0.0)
-                w = (near * whole) ** 2
+    for s in point:
+        first = near[s, 0]
+        rest_at, at = rest[first], position[first]
+        total = 0.0
+        rest_mean, now_mean = vec3(0.0), vec3(0.0)
+        moment, cross, own = mat3(0.0), mat3(0.0), mat3(0.0)
+        for j in range(near.shape[1]):
+            i = near[s, j]
+            before, now = rest[i] - rest_at, position[i] - at
+            if now.norm() <= TORN * before.norm() + spacing[s]:
+                w = weight[s, j]
                 total += w
-                x += w * y
-                sum_f += w * grad
-        if total > 0.0:
-            to[p] = x / total
-            f[p] = sum_f / total
-        else:
-            to[p] = rest[p]
-            f[p] = mat3(1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
-
-
-@ti.kernel
-def leash(
-    reach: f32,  # m
-    parent: Spans,  # [m, NEIGHBOURS]
-    position: Vec3s,  # [n] m
-    points: Vec3s,  # [m] m, drawn to at most `reach` from their nearest particle at the start
-):
-    for p in points:
-        q = parent[p, 0]
-        if q >= 0:
-            arm = points[p] - position[q]
-            length = arm.norm()
-            if length > reach:
-                points[p] = position[q] + (reach / length) * arm
+                rest_mean += w * before
+                now_mean += w * now
+                moment += w * before.outer_product(before)
+                cross += w * now.outer_product(before)
+                own += w * deformation[i]
+        rest_mean /= total
+        now_mean /= total
+        draw = DRAW * spacing[s] * spacing[s]
+        spread = moment / total - rest_mean.outer_product(rest_mean)
+        moved = cross / total - now_mean.outer_product(rest_mean) + draw * own / total
+        for a in ti.static(range(3)):
+            spread[a, a] += draw
+        f = moved @ spread.inverse()
+        gradient[s] = f
+        mean[s] = at + now_mean + f @ (point[s] - rest_at - rest_mean)
