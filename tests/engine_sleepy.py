@@ -32,6 +32,10 @@ def engine(shot: Shot, arrays: ArraySet, places: Places, listener: PipeListener)
     behave(how)
     pause = float(read(places, "pause") or 0.02)
     numbers = shot.frames.numbers
+    if how == "chatter":
+        for step in range(5000):
+            time.sleep(0.0002)
+            listener.progress("simulate", step / 5000, len(numbers), None)
     for done, frame in enumerate(numbers):
         listener.check()
         if not is_whole(places.take, frame):
@@ -90,5 +94,10 @@ def note(places: Places, line: str) -> None:
         stream.write(line + "\n")
 
 
+def start(device: str) -> str:
+    os.write(1, b"a driver greets\n")
+    return f"sleepy on {device}"
+
+
 if __name__ == "__main__":
-    main(engine, start=lambda device: f"sleepy on {device}")
+    main(engine, start)

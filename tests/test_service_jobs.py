@@ -291,6 +291,17 @@ def test_what_libraries_print_cannot_break_the_pipe(served: Served, client: Clie
     log = (served.home / "logs" / f"{job.job}.log").read_text(errors="replace")
     assert "a library greets" in log
     assert "garbage" in log
+    assert "a driver greets" in (served.home / "worker.log").read_text()
+
+
+def test_progress_is_told_at_most_ten_times_a_second(served: Served, client: Client) -> None:
+    served.tell_engine(behave="chatter")
+    began = time.monotonic()
+    events = run(client, submit(client).job)
+    spent = time.monotonic() - began
+    told = bodies(events, m.Progress)
+    assert 5 <= len(told) <= 10 * spent + 2
+    assert told[-1] == m.Progress("deliver", 8.0, 8.0, 0.0)
 
 
 def test_whole_files_without_rows_are_adopted(served: Served, client: Client) -> None:
@@ -306,8 +317,11 @@ def test_whole_files_without_rows_are_adopted(served: Served, client: Client) ->
         for frame in (1, 2, 5):
             (folder / file / f"{frame:04d}.{suffix}").write_bytes(content(file, frame))
     (folder / "passes" / "0006.exr").write_bytes(b"its beauty is missing")
-    served.tell_engine(pause=0.01)
+    served.tell_engine(pause=0.01, behave="hang")
     served.start()
+    assert client.jobs()[0].frames_done == 3  # before any worker says a word
+    served.tell_engine(behave="")
+    wait_for(served.kill_worker)
     events += follow(client, job.job, is_state("done"))
     assert gapless(events)
     made = [line for line in served.engine_calls() if line.startswith("frame")]

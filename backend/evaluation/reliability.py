@@ -36,6 +36,8 @@ MESSAGES = 1_000_000
 WARM_MESSAGES = 20_000
 GROWTH_BYTES = 16 << 20
 SHOT_SECONDS = 3600.0
+SPREAD = 1.5
+"Kills come after 0 to SPREAD times as many new frames as would use up the shot."
 
 
 @dataclass
@@ -83,6 +85,7 @@ def run(
         "files": len(storm.sums),
         "finished_frames_rewritten": storm.rewritten,
         "frames_told_twice": storm.told_twice,
+        "first_difference": _first_difference(calm, storm),
         "events": len(storm.seqs),
         "events_gapless": storm.seqs == list(range(1, len(storm.seqs) + 1)),
         **doors,
@@ -110,17 +113,21 @@ class _Run:
         accepted = self.client.submit(self._shot, self._arrays)
         folder = Path(self.client.take(accepted.take).folder)
         self.client.attach(accepted.job)
-        wait_until, frames_before = self._next(chance), 0
+        stride = int(SPREAD * len(self._shot.frames.numbers) / max(1, len(plan)))
+        at_frames, at_time = 0, self._moment(chance)
+        frames_before = 0
         while not self._hear(folder):
-            grown = len(made.frames) > frames_before
-            # Never three kills in a row without a frame: a job may give up after five.
-            if not plan or time.monotonic() < wait_until or (barren >= 2 and not grown):
+            if not plan or len(made.frames) < at_frames:
+                at_time = self._moment(chance)
                 continue
-            if self._kill(plan[-1]):
-                plan.pop()
-                barren = 0 if grown else barren + 1
-                frames_before = len(made.frames)
-            wait_until = self._next(chance)
+            if time.monotonic() < at_time or not self._kill(plan[-1]):
+                continue
+            plan.pop()
+            barren = barren + 1 if len(made.frames) == frames_before else 0
+            frames_before = len(made.frames)
+            # Never four kills in a row without a frame: a job may give up after five.
+            at_frames = frames_before + chance.randint(int(barren >= 2), stride)
+            at_time = self._moment(chance)
         made.seconds = time.monotonic() - self._began
         made.rewritten = sum(_stamp(path) != stamp for path, stamp in self._stamps.items())
         made.sums = {str(path.relative_to(folder)): _sum(path) for path in sorted(self._stamps)}
@@ -137,7 +144,7 @@ class _Run:
     def server(self) -> psutil.Process:
         return psutil.Process(read_connection(self.home).pid)
 
-    def _next(self, chance: random.Random) -> float:
+    def _moment(self, chance: random.Random) -> float:
         """Return a random moment, soon: kills fall before, within and after making frames."""
         return time.monotonic() + chance.uniform(0.0, 3.0)
 
@@ -173,6 +180,11 @@ class _Run:
             psutil.wait_procs([server], timeout=5.0)
             connect_or_start(self.home, Path(sys.executable)).close()
         return True
+
+
+def _first_difference(calm: Made, storm: Made) -> str:
+    names = sorted(calm.sums.keys() | storm.sums.keys())
+    return next((name for name in names if calm.sums.get(name) != storm.sums.get(name)), "")
 
 
 def _stamp(path: Path) -> tuple[int, int]:
