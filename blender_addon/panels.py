@@ -36,7 +36,8 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
     },
 }
 MAX_PROBLEMS = 6
-LINE = 44
+MAX_WARNINGS = 3
+LINE = 36
 "Characters of text that a sidebar of usual width shows."
 
 
@@ -354,8 +355,9 @@ class VIEW3D_PT_impetus_takes(_OfSidebar, bpy.types.Panel):
             return
         if take.state in {"failed", "cancelled", "paused"} and take.job:
             layout.operator("impetus.resume", icon="PLAY")
-        for text in filter(None, (take.sentence, *take.warnings.splitlines())):
-            _draw_text(layout, text, icon="ERROR" if take.state == "failed" else "INFO")
+        for text in dict.fromkeys((take.sentence, *take.warnings.splitlines()[-MAX_WARNINGS:])):
+            if text:
+                _draw_text(layout, text, icon="ERROR" if take.state == "failed" else "INFO")
 
 
 def _draw_text(layout: bpy.types.UILayout, text: str, icon: str = "BLANK1") -> None:

@@ -94,6 +94,7 @@ def place(scene: bpy.types.Scene, take: ImpetusTake) -> Any:
         frame_start=take.first,
     )
     strip[MARK] = folder.name
+    _open_sequencer(scene)
     _show_as_is(scene)
     _place_background(scene, take)
     grow(scene, take)
@@ -166,6 +167,13 @@ def strip_of(scene: bpy.types.Scene, take: ImpetusTake) -> Any:
 
 def _strips_with_mark(scene: bpy.types.Scene) -> list[Any]:
     return [strip for strip in strips_of(scene) if MARK in strip]
+
+
+def _open_sequencer(scene: bpy.types.Scene) -> None:
+    """From Blender 5.0 on a workspace's sequencer shows the scene that it is told; often none."""
+    for workspace in bpy.data.workspaces:
+        if hasattr(workspace, "sequencer_scene") and workspace.sequencer_scene is None:
+            workspace.sequencer_scene = scene
 
 
 def _channel_above(scene: bpy.types.Scene, take: ImpetusTake) -> int:

@@ -1,5 +1,7 @@
 """Notices of the link carried into scenes and window, on the main thread."""
 
+import re
+
 import bpy
 
 from impetus.backend.contract import messages as m
@@ -24,7 +26,8 @@ def apply(notice: orders.Notice) -> None:
     match notice:
         case orders.Linked(version, devices):
             state.is_linked, state.is_connecting = True, False
-            state.backend = devices[0] if devices else version
+            named = devices and devices[0] != "auto"
+            state.backend = devices[0] if named else f"Backend {version}"
             say(link="ON", backend=state.backend, sentence="", remedy="")
             follow_active()
         case orders.Unlinked(sentence, remedy):
@@ -90,15 +93,21 @@ def _hear(event: m.Event) -> None:
         case m.FrameReady():
             _landed(take)
         case m.Log(level="warning", text=text):
-            take.warnings = "\n".join(filter(None, (take.warnings, text)))
+            _warn(take, text)
         case m.Failed(sentence=sentence, remedy=remedy):
             take.state, take.sentence = "failed", f"{sentence} {remedy}".strip()
         case m.Done():
-            take.state = "done"
-            take.sentence = take.sentence if take.warnings else ""
+            take.state, take.sentence = "done", ""
     if not take.is_active:
         say(job="", stage="", factor=0.0, seconds_left=-1.0)
     remember(take)
+
+
+def _warn(take: ImpetusTake, text: str) -> None:
+    """Keep a warning; one that differs from an older one only in its numbers replaces that."""
+    kind = re.sub(r"[\d.]+", "#", text)
+    kept = [line for line in take.warnings.splitlines() if re.sub(r"[\d.]+", "#", line) != kind]
+    take.warnings = "\n".join([*kept, text])
 
 
 def _progress(take: ImpetusTake, progress: m.Progress) -> None:

@@ -197,7 +197,6 @@ def _new_take(scene: bpy.types.Scene, exported: Export) -> ImpetusTake:
     take.first, take.last, take.fps = shot.frames.first, shot.frames.last, shot.frames.fps
     take.width, take.height = shot.film.width, shot.film.height
     take.camera = scene.camera.name
-    take.sentence = exported.warnings[0] if exported.warnings else ""
     take.warnings = "\n".join(exported.warnings)
     scene.impetus.take_index = len(scene.impetus.takes) - 1
     remember(take, scene)
