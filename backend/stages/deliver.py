@@ -11,8 +11,8 @@ from .preview import write_contact_sheet, write_preview
 from .rendered import RenderedFrame
 from .take import CONTACT_SHEET, PREVIEW, Take
 
-DISK_BYTES_PER_PIXEL = 46
-"EXR before compression (42) and PNG; what compression saves is the reserve."
+DISK_BYTES_PER_PIXEL = 12
+"EXR and PNG, compressed: 6.5 for a scene of textured things, twice that where all is grainy."
 
 
 def deliver(
@@ -41,5 +41,5 @@ def close_take(shot: Shot, take: Take) -> None:
 
 
 def frame_bytes(shot: Shot) -> int:
-    """Return the most that one frame's files take on disk."""
+    """Return what one frame's files are likely to take on disk."""
     return shot.film.width * shot.film.height * DISK_BYTES_PER_PIXEL + (64 << 10)

@@ -135,7 +135,7 @@ def _draw_all(
                 (other.pose, scene.view(frame + step)) if other is not None else None
                 for other, step in ((before, -1), (after, 1))
             ]
-            passes = _draw(scene, frame, here, others[0], others[1])
+            passes = _draw(scene, frame, here, (others[0], others[1]), listener)
             yield frame, Drawn(_solid_depth(passes), passes)
         elif frame - 1 in wanted or frame + 1 in wanted:
             yield frame, Drawn(known_depth(frame))
@@ -145,16 +145,19 @@ def _draw(
     scene: Scene,
     frame: int,
     posed: PosedSplats,
-    before: tuple[SplatPose, View] | None,
-    after: tuple[SplatPose, View] | None,
+    others: tuple[tuple[SplatPose, View] | None, tuple[SplatPose, View] | None],
+    listener: "Listener",
 ) -> Passes:
-    """Light and rasterise one frame."""
+    """Light and rasterise one frame; `others` are the frames before and after."""
     shot, view = scene.shot, scene.view(frame)
-    lamps = [
-        (lamp, cast_shadow(lamp, scene.arena, posed.pose, scene.surface.opacity))
-        if shot.render.shadows else (lamp, None)
-        for lamp in lamps_at(shot, scene.arrays, frame)
-    ]  # fmt: skip
+    lamps = []
+    for lamp in lamps_at(shot, scene.arrays, frame):
+        listener.check()
+        shadow = None
+        if shot.render.shadows:
+            shadow = cast_shadow(lamp, scene.arena, posed.pose, scene.surface.opacity)
+        lamps.append((lamp, shadow))
+    listener.check()
     shaded = shade(
         scene.surface,
         posed.pose,
@@ -164,6 +167,7 @@ def _draw(
         lamps=lamps,
         nearness=Nearness(scene.arena, posed.pose, posed.normal, scene.surface.opacity),
     )
+    listener.check()
     return render_splats(
         posed.pose,
         view,
@@ -171,8 +175,8 @@ def _draw(
         opacity=shaded.opacity,
         normal=shaded.normal,
         index=scene.body,
-        before=before,
-        after=after,
+        before=others[0],
+        after=others[1],
     )
 
 
