@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from .colliders import Collider, Plane, motion_between
 from .mpm_energy import Totals, measure_totals
@@ -65,6 +66,7 @@ class MpmSolver:
         counts = len(particles.position), len(tracers.position)
         self._stepper = Stepper(domain, laws, counts, colliders, ground)
         self._load(particles, tracers)
+        self._parents = _parents(particles, tracers)
         self._gravity = np.zeros(3)
         self._left = 0
         self._top_speed = float(np.abs(particles.velocity).max(initial=0))
@@ -133,6 +135,7 @@ class MpmSolver:
             self._stepper.push_out(self._tables(push, seconds, 1.0))
             self._unpushed = 0.0
         self._ride()
+        self._find_lost()
         return Advance(count, smallest if count else 0.0, top, self._left)
 
     def _step_limit(self) -> float:
@@ -181,6 +184,16 @@ class MpmSolver:
         self._tracer_drift += sum(self._steps) * self._top_speed / self._domain.spacing
         self._pending = 0.0
         self._steps.clear()
+
+    def _find_lost(self) -> None:
+        """Bring tracers that the matter has left, at walls and in spray, back to it."""
+        if len(self._parents):
+            self._sort()
+            self._stepper.clear(0.0)
+            self._stepper.scatter(0.0)
+            self._stepper.leash(self._parents)
+            self._stepper.clear(0.0)
+            self._stepper.keep_tracers_out(self._placed)
 
     def _sort(self) -> None:
         # The grid's motion lies where the blocks were: it is used up before they change.
@@ -261,6 +274,20 @@ class MpmSolver:
 
     def _point_sets(self) -> tuple[tuple[str, Points], ...]:
         return ("particle_", self._stepper.particles), ("tracer_", self._stepper.tracers)
+
+
+def _parents(particles: Particles, tracers: Tracers) -> NDArray[np.int32]:
+    """Return for each tracer the nearest particle of its body, of any where its body has none."""
+    if len(particles.position) == 0:
+        return np.zeros(0, np.int32)
+    parent = np.zeros(len(tracers.position), np.int32)
+    for body in np.unique(tracers.body):
+        mine = np.flatnonzero(tracers.body == body)
+        own = np.flatnonzero(particles.body == body)
+        if len(own) == 0:
+            own = np.arange(len(particles.position))
+        parent[mine] = own[cKDTree(particles.position[own]).query(tracers.position[mine])[1]]
+    return parent
 
 
 def _viscous_limit(laws: Sequence[Law], spacing: float) -> float:

@@ -24,6 +24,10 @@ CONTACT = 0.25
 nodes hovers 3/4 of a cell above it; so the mean gap over all places of the surface is none."""
 RESTING = 0.75
 """Cells between the ground and the next layer of nodes below it: the gap is none there."""
+LOST = 0.004
+"""Share of the rest density that says that no particle is within about a cell."""
+LEASH = 0.5
+"""Cells from a particle at which a lost tracer is set down."""
 WALLS = {"open": mpm_grid.OPEN_WALL, "slip": mpm_grid.SLIP_WALL, "stick": mpm_grid.STICK_WALL}
 REASONS = {
     mpm_transfer.NOT_FINITE: "its velocity or stress is not finite",
@@ -208,6 +212,20 @@ class Stepper:
         if t.count:
             for field, table in zip(self.colliders, tables, strict=True):
                 colliders.keep_out(self.layout.spacing, table, field.distance, t.cell, t.offset)
+
+    def leash(self, parents: NDArray[np.int32]) -> None:
+        """Bring lost tracers back to their `parents` (m,), particles as they were given.
+
+        The grid must hold the particles' mass.
+        """
+        t, p = self.tracers, self.particles
+        row = np.empty(p.count, np.int32)
+        row[p.index.to_numpy()] = np.arange(p.count, dtype=np.int32)
+        parent = row[parents[t.index.to_numpy()]]
+        mpm_tracers.leash(
+            *self._strides, self.layout.spacing, LOST, LEASH, parent, self._grid, p.cell, p.offset,
+            p.mass, p.volume, t.cell, t.offset,
+        )  # fmt: skip
 
     def normals(self) -> Floats:
         """Unit normals down the gradient of mass at the tracers, in their present order."""

@@ -12,6 +12,8 @@ import taichi as ti
 from .array_types import (
     Cell,
     Cells,
+    Floats,
+    Ints,
     Mat3,
     Mat3s,
     Vec3,
@@ -120,3 +122,38 @@ def mass_normals(
                 n[2] -= m * w[i][0] * w[j][1] * slope[k][2]
         length = n.norm()
         normal[p] = n / length if length > 1e-20 else vec3(0.0)
+
+
+@ti.kernel
+def leash(
+    sx: i32,
+    sy: i32,
+    h: f32,
+    least: f32,  # share of the rest density below which a tracer is lost
+    reach: f32,  # cells from its parent at which a lost one is set down
+    parent: Ints,  # [m] row of the particle that each tracer began beside
+    mass: Vec4s,  # [nodes], mass last
+    to_cell: Cells,
+    to_offset: Vec3s,
+    particle_mass: Floats,
+    volume: Floats,
+    cell: Cells,
+    offset: Vec3s,
+):
+    """Bring tracers that the matter has left back to the particle that they began beside."""
+    for p in cell:
+        base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+        w = weights(offset[p])
+        found = 0.0
+        for i, j in ti.static(ti.ndrange(3, 3)):
+            line = base + i * sx + j * sy
+            for k in ti.static(range(3)):
+                found += w[i][0] * w[j][1] * w[k][2] * mass[line + k][3]
+        q = parent[p]
+        if found < least * h**3 * particle_mass[q] / volume[q]:
+            arm = float(cell[p] - to_cell[q]) + offset[p] - to_offset[q]
+            arm *= ti.min(1.0, reach / ti.max(arm.norm(), 1e-9))
+            at = to_offset[q] + arm
+            step = ti.floor(at + 0.5)
+            cell[p] = to_cell[q] + int(step)
+            offset[p] = at - step
