@@ -7,11 +7,11 @@ and from a Python with bpy, where the extension is installed:
     from bl_ext.user_default.impetus.headless import render_file
     render_file("FILE.blend", "DIR")
 
-Exit codes: 0 done, 1 the shot cannot be made as it stands, 75 try again (the backend was lost).
+Exit codes: 0 done, 1 the shot cannot be made as it stands, 2 wrong usage, 75 try again (the
+backend was lost; what is finished stays).
 """
 
 import argparse
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -21,7 +21,6 @@ import bpy
 
 from impetus.backend.contract.errors import CancelledError, ImpetusError, LinkError
 
-from . import takes
 from .jobs import machine, session
 from .jobs.state import find, status
 from .panels import progress_text
@@ -36,17 +35,18 @@ Say = Callable[[str], None]
 
 
 def make_take(
-    scene: bpy.types.Scene, *, python: Path | None = None, home: Path | None = None,
-    say: Say = lambda line: None,
+    scene: bpy.types.Scene, *, folder: Path | None = None, python: Path | None = None,
+    home: Path | None = None, say: Say = lambda line: None,
 ) -> ImpetusTake:  # fmt: skip
     """Make a take of the scene, wait for it, and return it; it stands on the scene's timeline.
 
-    `python` is the backend's Python, `home` its home; by default, those of this install.
+    `folder` is where its files go, by default a new one beside the blend file; `python` is the
+    backend's Python, `home` its home; by default, those of this install.
     Raises ShotError, LinkError (try again), or what the backend failed with.
     """
     if python is not None or home is not None:
         machine.choose(python=python, home=home)
-    key = session.make_take(scene).key
+    key = session.make_take(scene, folder=folder).key
     for line in find(key).warnings.splitlines():
         say(f"warning: {line}")
     said, seen = "", time.monotonic()
@@ -75,7 +75,7 @@ def render_file(
 ) -> int:  # fmt: skip
     """Open a blend file, make a take of its scene, put its files into `out`; return the exit code.
 
-    The blend file itself is not changed.
+    The blend file itself is not changed. Run again, it goes on where it was.
     """
     say = say or _print
     target = Path(out).resolve()
@@ -83,12 +83,7 @@ def render_file(
         if not Path(path).is_file():
             raise ImpetusError(f"Expected a blend file, got {path}.", "Check the path.")
         bpy.ops.wm.open_mainfile(filepath=str(Path(path).resolve()))
-        take = make_take(bpy.context.scene, python=python, home=home, say=say)
-        folder = takes.folder_of(take)
-        target.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(folder, target, dirs_exist_ok=True)
-        session.remove(bpy.context.scene, take, files=False)
-        shutil.rmtree(folder)
+        make_take(bpy.context.scene, folder=target, python=python, home=home, say=say)
     except LinkError as error:
         say(f"error: {error}")
         return TRY_AGAIN

@@ -273,7 +273,7 @@ def progress_text(shown: ImpetusStatus, running: ImpetusTake) -> str:
     if shown.seconds_left >= 0:
         minutes, seconds = divmod(round(shown.seconds_left), 60)
         parts.append(f"{minutes}:{seconds:02d} left")
-    return "  ·  ".join(parts)
+    return "  ·  ".join(filter(None, parts))
 
 
 class VIEW3D_PT_impetus_problems(_OfSidebar, bpy.types.Panel):

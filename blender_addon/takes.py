@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.take_files import frame_path
 
 from .properties import ImpetusTake
@@ -41,6 +42,23 @@ def new_folder(name: str) -> Path:
             continue
         return folder
     raise FileExistsError(f"{parent} holds too many takes named {stem}.")
+
+
+def claim(folder: Path, shot: str) -> None:
+    """Make `folder` that of the shot with this hash; a second run of the same shot goes on in it.
+
+    Raises ShotError where it holds frames of another.
+    """
+    owner = folder / "shot.txt"
+    has_frames = (folder / "beauty").is_dir() and any((folder / "beauty").iterdir())
+    if has_frames and (not owner.is_file() or owner.read_text("utf-8") != shot):
+        raise ShotError(
+            str(folder),
+            "expected an empty folder, or one of this very shot, got frames of another.",
+            "Choose another folder.",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    owner.write_text(shot, "utf-8")
 
 
 def stored_path(folder: Path) -> str:

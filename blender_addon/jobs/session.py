@@ -5,10 +5,12 @@
 
 import time
 import uuid
+from pathlib import Path
 
 import bpy
 
 from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.shot_check import shot_hash
 
 from .. import takes
 from ..properties import ImpetusTake
@@ -56,10 +58,16 @@ def stop_work() -> None:
     say(link="ON" if state.is_linked else "OFF", stage="", factor=0.0)
 
 
-def make_take(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -> ImpetusTake:
+def make_take(
+    scene: bpy.types.Scene,
+    layer: bpy.types.ViewLayer | None = None,
+    *,
+    folder: Path | None = None,
+) -> ImpetusTake:
     """Export the scene and send it on its way; return the take, which grows from now on.
 
-    Raises ShotError, or LinkError where there is no backend to send it to.
+    `folder` is where its files go; by default a new one. Raises ShotError, or LinkError where
+    there is no backend to send it to.
     """
     machine.python()
     exported = export_shot(scene, layer)
@@ -68,7 +76,9 @@ def make_take(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) 
             "Scene", "expected at least one dynamic object, got none.",
             "Give an object Impetus physics, in Properties, Physics.",
         )  # fmt: skip
-    take = _new_take(scene, exported)
+    if folder is not None:
+        takes.claim(folder, shot_hash(exported.shot))
+    take = _new_take(scene, exported, folder or takes.new_folder(exported.shot.name))
     if scene.impetus.lighting == "BAKE":
         _bake(scene, take, exported)
     else:
@@ -189,9 +199,8 @@ def after_undo() -> None:
 # --- inside
 
 
-def _new_take(scene: bpy.types.Scene, exported: Export) -> ImpetusTake:
+def _new_take(scene: bpy.types.Scene, exported: Export, folder: Path) -> ImpetusTake:
     shot = exported.shot
-    folder = takes.new_folder(shot.name)
     take = scene.impetus.takes.add()
     take.key, take.name, take.folder = uuid.uuid4().hex, folder.name, takes.stored_path(folder)
     take.first, take.last, take.fps = shot.frames.first, shot.frames.last, shot.frames.fps

@@ -155,8 +155,16 @@ def test_render_file_without_a_window(shot, home, tmp_path):
     assert (out / "take.json").is_file()
     assert Path(path).read_bytes() == before
     assert any("4 of 4" in line or "3 of 4" in line for line in said)
+    (out / "beauty" / "0003.png").unlink()  # a second run puts back what is missing
+    assert render_file(path, out, **chosen, say=said.append) == DONE
+    assert (out / "beauty" / "0003.png").is_file()
+    bpy.context.scene.impetus.seed = 77
+    other = tmp_path / "other.blend"
+    bpy.ops.wm.save_as_mainfile(filepath=str(other))
+    assert render_file(other, out, **chosen, say=said.append) == FAILED
+    assert "frames of another" in said[-1]
     assert render_file(tmp_path / "none.blend", out, **chosen, say=said.append) == FAILED
     assert said[-1].startswith("error: Expected a blend file")
     bpy.context.scene.camera = None
-    bpy.ops.wm.save_mainfile()
-    assert run_command(["render", path, "--out", str(out), "--python", PYTHON]) == FAILED
+    bpy.ops.wm.save_as_mainfile(filepath=str(other))
+    assert run_command(["render", str(other), "--out", str(out), "--python", PYTHON]) == FAILED
