@@ -1,4 +1,4 @@
-"""The device: found, started once, refused in plain words; in processes of their own, since Taichi starts once."""
+"""The device: found, started once, refused in plain words (each in a process of its own)."""
 
 import subprocess
 import sys
