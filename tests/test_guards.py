@@ -32,7 +32,17 @@ ALLOWED_OUTSIDE = {  # beside the standard library
     "backend.contract": {"numpy", "msgspec", "zmq"},
     "backend.cameras": {"numpy"},
 }
-BLENDER = {"bpy", "bpy_extras", "mathutils", "gpu", "gpu_extras", "blf", "bl_ui", "addon_utils"}
+BLENDER = {
+    "bpy",
+    "bmesh",
+    "bpy_extras",
+    "mathutils",
+    "gpu",
+    "gpu_extras",
+    "blf",
+    "bl_ui",
+    "addon_utils",
+}
 FOR_EXTENSION = {"numpy", "msgspec", "zmq", *BLENDER}
 HEAVY = {"taichi", "torch", "gsplat", "diffusers", "transformers"}
 
