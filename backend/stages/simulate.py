@@ -33,6 +33,8 @@ Record = dict[str, Array]
 HALF_LIMIT = 6e4
 "Half precision ends at 65504; nothing that deforms so is seen as it is."
 PROGRESS_SECONDS = 0.1
+SAID_AGAIN = 4
+"Particles that have left the domain are told again when they are so many times more."
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class _Run:
             raise _diverged(self._shot.bodies[err.body], self._frame + 1, err) from err
         self._frame += 1
         self._seconds_each = time.monotonic() - began
-        if advance.left > self._left:
+        if advance.left > SAID_AGAIN * self._left:
             self._listener.log(
                 "warning",
                 f"Frame {self._frame}: {advance.left:,} particles have left the domain and stay at "
