@@ -51,7 +51,7 @@ def _physics(scene: bpy.types.Scene) -> None:
 
     jelly = things["Suzanne"].impetus
     jelly.role, jelly.material = "DYNAMIC", "ELASTIC"
-    jelly.density, jelly.young_modulus, jelly.poisson_ratio = 1000.0, 6.0e4, 0.35
+    jelly.density, jelly.young_modulus, jelly.poisson_ratio = 1000.0, 2.0e5, 0.35
     jelly.use_inner_color, jelly.inner_color = True, (0.85, 0.16, 0.16)
     jelly.splat_density = 3.0
 
@@ -162,8 +162,8 @@ def _tiles() -> bpy.types.Material:
 def _suzanne() -> None:
     mesh = _mesh("Suzanne", lambda shape: bmesh.ops.create_monkey(shape))
     suzanne = _object("Suzanne", mesh, _material("Jelly", (0.78, 0.05, 0.12), roughness=0.15))
-    suzanne.location = (-0.18, 0.02, 0.50)
-    suzanne.rotation_euler = (radians(-14), radians(5), radians(12))
+    suzanne.location = (-0.12, 0.0, 0.42)
+    suzanne.rotation_euler = (radians(-24), radians(6), radians(14))
     suzanne.scale = (0.27,) * 3
     suzanne.modifiers.new("Subdivision", "SUBSURF").levels = 2
     # Suzanne's eyes are shells of their own and the head is open behind them: one closed skin
@@ -181,7 +181,7 @@ def _sand() -> None:
     sand = _object(
         "Sand", _mesh("Sand", column), _material("Sand", (0.76, 0.50, 0.24), roughness=0.9)
     )
-    sand.location = (0.48, 0.42, 0.185)
+    sand.location = (0.40, 0.46, 0.185)
 
 
 def _water() -> None:
@@ -206,11 +206,11 @@ def _water() -> None:
     tray_object = _object(
         "Basin", _mesh("Basin", tray), _material("Glaze", (0.05, 0.22, 0.24), roughness=0.2)
     )
-    tray_object.location = (0.42, -0.58, 0.0)
+    tray_object.location = (0.60, -0.52, 0.0)
     tray_object.rotation_euler.z = radians(18)
 
     def block(shape: Any) -> None:
-        bmesh.ops.create_cube(shape, size=1.0, matrix=Matrix.Diagonal((0.24, 0.52, 0.30, 1.0)))
+        bmesh.ops.create_cube(shape, size=1.0, matrix=Matrix.Diagonal((0.24, 0.52, 0.26, 1.0)))
 
     water = _object(
         "Water",
@@ -218,7 +218,7 @@ def _water() -> None:
         _material("Water", (0.10, 0.42, 0.62), roughness=0.05, alpha=0.6),
     )
     water.parent = tray_object
-    water.location = (-0.15, 0.0, 0.215)
+    water.location = (-0.13, 0.0, 0.195)
 
 
 def _ball() -> None:
@@ -232,7 +232,7 @@ def _ball() -> None:
         1: (-1.45, -0.40, 0.72),
         10: (-1.12, -0.30, 0.40),
         18: (-0.70, -0.18, 0.22),
-        25: (-0.36, -0.08, 0.24),
+        25: (-0.42, -0.10, 0.24),
         36: (-0.62, -0.16, 0.21),
         48: (-0.86, -0.24, 0.26),
     }
@@ -270,14 +270,14 @@ def _lights(scene: bpy.types.Scene) -> None:
 
 def _camera(scene: bpy.types.Scene) -> None:
     data = bpy.data.cameras.new("Camera")
-    data.lens = 46
+    data.lens = 52
     camera = bpy.data.objects.new("Camera", data)
     scene.collection.objects.link(camera)
     scene.camera = camera
-    for frame, turn, radius, height in ((1, -112, 4.3, 1.75), (FRAMES, -74, 3.75, 1.45)):
+    for frame, turn, radius, height in ((1, -114, 4.2, 1.7), (FRAMES, -84, 3.7, 1.45)):
         camera.location = (radius * cos(radians(turn)), radius * sin(radians(turn)), height)
         camera.rotation_euler = (
-            (Vector((0.05, 0.0, 0.1)) - camera.location).to_track_quat("-Z", "Y").to_euler()
+            (Vector((0.05, 0.0, 0.12)) - camera.location).to_track_quat("-Z", "Y").to_euler()
         )
         camera.keyframe_insert("location", frame=frame)
         camera.keyframe_insert("rotation_euler", frame=frame)
