@@ -29,7 +29,7 @@ PARTICLE_STATE, TRACER_STATE = 156, 68
 "Bytes of one in the solver, and in a checkpoint."
 PARTICLE_BYTES, TRACER_BYTES = 3 * PARTICLE_STATE + 60, 3 * TRACER_STATE + 100
 "State, its sorted twin, a checkpoint, and what goes in and out."
-SPLAT_BYTES = 700
+SPLAT_BYTES = 1100
 "Looks, rest, three posed frames, and the rasteriser's records of a splat."
 NODE_BYTES = 40
 FREE_SHARE = 0.85
