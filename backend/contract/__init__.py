@@ -1,1 +1,1 @@
-"""What crosses the wire and how: the shot, the messages, the arrays, the keys, the client, the errors."""
+"""What crosses the wire and how: shot, messages, arrays, keys, client, errors."""

@@ -6,6 +6,7 @@ Runs in a Python with bpy and works as the panel's buttons do: through the exten
 """
 
 import argparse
+import os
 import sys
 import time
 from pathlib import Path
@@ -56,4 +57,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    status = main()
+    sys.stdout.flush()
+    if bpy.app.version < (4, 5):
+        os._exit(status)  # Blender 4.2 as a module crashes when Python frees its classes
+    sys.exit(status)
