@@ -30,6 +30,7 @@ if __name__ == "__main__":
         worker_command=WORKER,
         idle_seconds=idle,
         deadlines=dict(DEADLINES, simulate=2.0),
+        worker_idle_seconds=1.0,
     )
     signal.signal(signal.SIGTERM, lambda *_: server.stop())
     server.run()

@@ -1,12 +1,10 @@
 """A real server and a real worker in processes of their own, to be talked to and killed."""
 
-import os
-import signal
+import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -66,16 +64,19 @@ class Served:
     def worker(self) -> psutil.Process | None:
         """The worker that runs now."""
         for child in psutil.Process(self.process.pid).children():
-            if "engine_sleepy" in " ".join(child.cmdline()):
-                return child
+            with contextlib.suppress(psutil.Error):  # it ends just now
+                if "engine_sleepy" in " ".join(child.cmdline()):
+                    return child
         return None
 
     def kill_worker(self) -> bool:
         worker = self.worker()
         if worker is None:
             return False
-        os.kill(worker.pid, signal.SIGKILL)
-        return True
+        with contextlib.suppress(psutil.NoSuchProcess):
+            worker.kill()
+            return True
+        return False
 
     def client(self) -> Client:
         return Client(read_connection(self.home))
@@ -91,7 +92,7 @@ class Served:
         return path.read_text().splitlines() if path.exists() else []
 
 
-@contextmanager
+@contextlib.contextmanager
 def serve(folder: Path, idle: float = 900.0) -> Iterator[Served]:
     served = Served(folder / "home", idle)
     served.start()

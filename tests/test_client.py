@@ -1,4 +1,7 @@
+import ast
 import hashlib
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -209,6 +212,21 @@ def test_events_outlive_a_restart(tmp_path: Path) -> None:
         events += follow(client, job.job, is_state("done"))
         assert gapless(events)
         assert len(bodies(events, m.FrameReady)) == 10
+
+
+def test_a_client_needs_little() -> None:
+    """What Blender's Python has, and what the extension brings."""
+    code = (
+        "import sys; before = set(sys.modules);"
+        "import impetus.backend.contract.launch, impetus.backend.contract.shot_file;"
+        "tops = {name.partition('.')[0] for name in set(sys.modules) - before};"
+        "print(sorted(tops - sys.stdlib_module_names))"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True
+    )
+    found = {name for name in ast.literal_eval(answer.stdout) if not name.startswith("_")}
+    assert found - {"cython_runtime", "typing_extensions"} == {"impetus", "msgspec", "numpy", "zmq"}
 
 
 @pytest.mark.parametrize("code", sorted(all_errors()))

@@ -77,12 +77,12 @@ def test_worker_killed_at_random_moments(served: Served, client: Client) -> None
     client.attach(job.job)
     events = follow(client, job.job, is_frame)
     chance = random.Random(5)
-    kills = 0
-    while kills < 8 and client.jobs(1)[0].state != "done":
+    for kill in range(8):
+        if kill % 3 == 2:  # a job may give up when its worker never gets to a frame
+            events += follow(client, job.job, is_frame)
         time.sleep(chance.uniform(0.0, 0.35))
-        kills += served.kill_worker()
+        wait_for(served.kill_worker)
     events += follow(client, job.job, is_state(*ENDED), 60)
-    assert kills == 8
     assert events[-1].body == m.StateChanged("done")
     assert gapless(events)
     frames = [body.frame for body in bodies(events, m.FrameReady)]  # type: ignore[attr-defined]
@@ -90,7 +90,7 @@ def test_worker_killed_at_random_moments(served: Served, client: Client) -> None
     assert len(frames) == 40
     made = [line for line in served.engine_calls() if line.startswith("frame")]
     assert len(set(made)) == 40
-    assert len(made) <= 40 + kills  # a frame whose two files were not both there yet
+    assert len(made) <= 40 + 8  # a frame whose two files were not both there yet
     folder = Path(client.take(job.take).folder)
     assert take_bytes(folder) == expected(1, 40)
     assert not list(folder.rglob("*.tmp"))
@@ -152,6 +152,13 @@ def test_cancel_is_answered_at_once_and_done_soon(served: Served, client: Client
     follow(client, job.job, is_state("cancelled"))
     assert time.monotonic() - began < 0.5
     assert client.jobs()[0].frames_done >= 1
+
+
+def test_a_worker_without_a_job_is_let_go(served: Served, client: Client) -> None:
+    run(client, submit(client, (1, 2)).job)
+    assert served.worker()
+    wait_for(lambda: served.worker() is None, 4.0)
+    assert run(client, submit(client, (1, 2)).job)[-1].body == m.StateChanged("done")
 
 
 def test_a_deaf_worker_is_killed_after_five_seconds(served: Served, client: Client) -> None:

@@ -1,3 +1,4 @@
+import re
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -201,6 +202,17 @@ def test_takes_are_never_overwritten(tmp_path: Path) -> None:
 def test_what_is_no_take_has_no_folder(tmp_path: Path, take: str) -> None:
     with pytest.raises(UnknownTakeError):
         Takes(tmp_path).folder(take)
+
+
+def test_no_code_comes_in_and_no_decision_hangs_on_the_wall_clock() -> None:
+    """Wall time names things and is shown; every deadline, order and lease is by other means."""
+    folder = Path(store_module.__file__).parent
+    sources = [*folder.glob("*.py"), *(folder.parent / "contract").glob("*.py")]
+    assert len(sources) > 20
+    wall = {path.name for path in sources if re.search(r"time\.time|datetime", path.read_text())}
+    assert wall == {"store.py", "messages.py"}
+    banned = re.compile(r"\b(pickle|marshal|shelve|yaml|eval|exec|torch\.load)\s*[(.]")
+    assert [path.name for path in sources if banned.search(path.read_text())] == []
 
 
 @pytest.mark.parametrize(

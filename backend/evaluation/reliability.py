@@ -5,9 +5,7 @@ event is lost or doubled, and the server neither grows nor stops answering.
 """
 
 import hashlib
-import os
 import random
-import signal
 import sys
 import time
 from dataclasses import dataclass, field
@@ -172,10 +170,11 @@ class _Run:
         """Kill the worker, or the server and start another; False where there is none just now."""
         server = self.server()
         victims = server.children() if kind == "worker" else [server]
-        if not victims:
+        alive = [victim for victim in victims if victim.status() != psutil.STATUS_ZOMBIE]
+        if not alive:
             return False
+        alive[0].kill()
         self._made.kills.append((time.monotonic() - self._began, kind))
-        os.kill(victims[0].pid, signal.SIGKILL)
         if kind == "server":
             psutil.wait_procs([server], timeout=5.0)
             connect_or_start(self.home, Path(sys.executable)).close()

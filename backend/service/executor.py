@@ -12,6 +12,8 @@ from .worker_process import QUEUE_LENGTH, Died, Heard, WorkerProcess
 CANCEL_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 START_SECONDS = 300.0
+IDLE_SECONDS = 300.0
+"A worker without a job is let go after this: the memory of the device is the artist's."
 DEADLINES: Mapping[Stage, float] = {
     "prepare": 900.0,
     "simulate": 900.0,
@@ -32,11 +34,13 @@ class Executor:
         log: Path,
         wake: Callable[[], None],
         deadlines: Mapping[Stage, float] = DEADLINES,
+        idle_seconds: float = IDLE_SECONDS,
     ) -> None:
         self._command = command
         self._log = log
         self._wake = wake
         self._deadlines = deadlines
+        self._idle_seconds = idle_seconds
         self._heard: Queue[Heard] = Queue(maxsize=QUEUE_LENGTH)
         self._worker: WorkerProcess | None = None
         self._order: Order | None = None
@@ -82,9 +86,13 @@ class Executor:
         return found
 
     def watch(self) -> None:
-        """Kill a worker that has not ended when asked to, or that hangs."""
+        """Kill a worker that has not ended when asked to, or that hangs; let go of an idle one."""
         now = time.monotonic()
-        if self._worker is None or self._order is None:
+        if self._worker is None:
+            return
+        if self._order is None:
+            if now - self._last > self._idle_seconds:
+                self.close()
             return
         late = self._kill_at is not None and now > self._kill_at
         patience = self._deadlines[self._stage] if self._stage else START_SECONDS

@@ -33,6 +33,7 @@ from .audience import Audience
 from .bulk import BulkDesk
 from .desk import FEATURES, Desk
 from .executor import DEADLINES, Executor
+from .executor import IDLE_SECONDS as WORKER_IDLE_SECONDS
 from .foreman import Foreman
 from .gate import Gate
 from .pipe import FromWorker
@@ -64,12 +65,14 @@ class Server:
         idle_seconds: float = IDLE_SECONDS,
         device: str = "auto",
         deadlines: Mapping[m.Stage, float] = DEADLINES,
+        worker_idle_seconds: float = WORKER_IDLE_SECONDS,
     ) -> None:
         self.home = private_folder(home)
         self._command = worker_command or worker_command_of(device)
         self._idle_seconds = idle_seconds
         self._device = device
         self._deadlines = deadlines
+        self._worker_idle_seconds = worker_idle_seconds
         self._stopping = threading.Event()
         self._backlog: deque[tuple[FromWorker | Died, str | None]] = deque()
         self._retry_at = 0.0
@@ -125,7 +128,11 @@ class Server:
     def _assemble(self) -> None:
         arrays, takes = ArrayStore(self.home), Takes(self.home)
         self._executor = Executor(
-            self._command, self.home / "worker.log", self._wake, self._deadlines
+            self._command,
+            self.home / "worker.log",
+            self._wake,
+            self._deadlines,
+            self._worker_idle_seconds,
         )
         self._foreman = Foreman(self.home, self._store, arrays, takes, self._executor)
         self._audience = Audience(self._control, self._store)
