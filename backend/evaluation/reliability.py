@@ -64,14 +64,14 @@ def run(
     """
     out.mkdir(parents=True, exist_ok=True)
     made = read_shot(shot) if shot else tumble()
-    calm = _Run(out / "calm", *made).make([])
+    with _Run(out / "calm", *made) as undisturbed:
+        calm = undisturbed.make([])
     plan = ["worker"] * kills[0] + ["server"] * kills[1]
     random.Random(1).shuffle(plan)
-    stormy = _Run(out / "stormy", *made)
-    storm = stormy.make(plan)
-    doors = _doors(stormy.home)
-    fuzz = _fuzz(stormy, messages)
-    stormy.end()
+    with _Run(out / "stormy", *made) as stormy:
+        storm = stormy.make(plan)
+        doors = _doors(stormy.home)
+        fuzz = _fuzz(stormy, messages)
     _plot(calm, storm, fuzz["samples"], out / "reliability.png")
     return {
         "frames": len(calm.frames),
@@ -135,7 +135,10 @@ class _Run:
             f"The shot was done before {len(plan)} of the kills.", "Take a shot with more frames."
         )
 
-    def end(self) -> None:
+    def __enter__(self) -> "_Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.client.shutdown()
         self.client.close()
 
