@@ -10,6 +10,7 @@ import shutil
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from impetus.backend.contract.errors import (
     ImpetusError,
     InternalError,
     LinkError,
+    ResourceError,
     UnknownJobError,
     UnknownTakeError,
 )
@@ -27,6 +29,7 @@ from impetus.backend.contract.messages import (
     Event,
     FrameFile,
     FrameReady,
+    StateChanged,
     TakeFile,
 )
 from impetus.backend.contract.take_files import frame_path
@@ -54,6 +57,7 @@ from .orders import (
 START_SECONDS = 60.0
 LOST_SECONDS = 5.0
 "A server that stays away this long while a job runs is started again."
+DISK_SECONDS = 5.0
 IDLE_WAIT, BUSY_WAIT = 0.2, 0.05
 
 
@@ -112,6 +116,8 @@ class _Worker:
         self._followed: dict[str, Follow] = {}
         self._sources: dict[str, Path | None] = {}
         self._work: dict[str, Generator[Notice, None, None]] = {}
+        self._inbox: deque[Event] = deque()
+        self._pause_until = 0.0
         self._heard = time.monotonic()
 
     @property
@@ -138,8 +144,8 @@ class _Worker:
                 time.sleep(BUSY_WAIT)
             return
         try:
-            for event in self._client.events(BUSY_WAIT):
-                self._hear(event)
+            self._inbox.extend(self._client.events(BUSY_WAIT))
+            self._hear_all()
             self._watch()
         except LinkError as error:
             self._lose(error)
@@ -234,6 +240,19 @@ class _Worker:
             case _:
                 raise InternalError(f"Expected cancel, resume or remove, got {verb!r}.")
 
+    def _hear_all(self) -> None:
+        """Carry the events on in order; one whose files cannot be written waits, and is kept."""
+        while self._inbox and time.monotonic() >= self._pause_until:
+            try:
+                self._hear(self._inbox[0])
+            except OSError as error:
+                self._pause_until = time.monotonic() + DISK_SECONDS
+                sentence = f"The take's files cannot be written: {error.strerror or error}."
+                remedy = "Free some space, or save the blend file elsewhere; it goes on by itself."
+                self._report(self._inbox[0].job, ResourceError(sentence, remedy))
+            else:
+                self._inbox.popleft()
+
     def _hear(self, event: Event) -> None:
         self._heard = time.monotonic()
         order = self._followed.get(event.job)
@@ -241,10 +260,10 @@ class _Worker:
             return
         if isinstance(event.body, FrameReady):
             self._pull_frame(order, event.body.frame)
+        elif isinstance(event.body, Done) or event.body == StateChanged("done"):
+            self._know(order)  # what is told to be done is wholly here
         self._followed[event.job] = Follow(order.job, order.take, order.folder, event.seq)
         self._notices.put(Told(event))
-        if isinstance(event.body, Done):
-            self._know(order)
 
     def _pull_frame(self, order: Follow, frame: int) -> None:
         kinds: tuple[FrameFile, ...] = ("passes", "beauty")  # the beauty tells that both are there
@@ -309,6 +328,7 @@ class _Worker:
     def _drop(self) -> None:
         self._followed.clear()
         self._sources.clear()
+        self._inbox.clear()  # what was not carried on is sent again
         if self._client is not None:
             self._client.close()
             self._client = None

@@ -5,6 +5,7 @@ import re
 import bpy
 
 from impetus.backend.contract import messages as m
+from impetus.backend.contract.errors import ResourceError
 
 from .. import takes
 from ..properties import ImpetusTake
@@ -149,6 +150,8 @@ def _trouble(trouble: orders.Trouble) -> None:
     elif take is not None and take.state == "baking" and take.key in state.pending:
         take.warnings = f"The bake failed, so the scene's lights are used: {trouble.sentence}"
         send(take, state.pending[take.key])
+    elif take is not None and trouble.code == ResourceError.code:
+        take.sentence = text  # it goes on once there is room
     elif take is not None and take.is_active:
         _fail(take, text, take.key)
     elif take is not None:

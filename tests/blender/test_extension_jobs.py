@@ -111,6 +111,23 @@ def test_a_reopened_file_goes_on_where_it_was(shot):
     assert len(names(takes.strip_of(bpy.context.scene, first_take()))) == 4
 
 
+def test_a_folder_that_cannot_be_written_is_told_and_waited_for(shot):
+    from blender_addon import takes
+
+    shot.impetus.seed = 4
+    bpy.ops.impetus.make_take()
+    folder = takes.folder_of(first_take())
+    folder.rmdir()
+    folder.write_text("in the way")
+    wait(lambda: bool(first_take().sentence))
+    assert "cannot be written" in first_take().sentence
+    assert first_take().is_active
+    folder.unlink()
+    wait(lambda: not first_take().is_active)
+    assert (first_take().state, first_take().frames_done) == ("done", 4)
+    assert first_take().sentence == ""
+
+
 def test_a_cancelled_take_resumes(shot):
     shot.impetus.seed, shot.frame_end = 2, 12
     bpy.ops.impetus.make_take()
@@ -154,7 +171,8 @@ def test_render_file_without_a_window(shot, home, tmp_path):
     assert sorted(each.name for each in (out / "beauty").iterdir())[-1] == "0004.png"
     assert (out / "take.json").is_file()
     assert Path(path).read_bytes() == before
-    assert any("4 of 4" in line or "3 of 4" in line for line in said)
+    assert said[-2].endswith(": done")
+    assert said[-1] == f"done: {out}"
     (out / "beauty" / "0003.png").unlink()  # a second run puts back what is missing
     assert render_file(path, out, **chosen, say=said.append) == DONE
     assert (out / "beauty" / "0003.png").is_file()
