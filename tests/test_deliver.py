@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 from impetus.backend.contract.errors import DiskFullError, ShotError
-from impetus.backend.stages.deliver import close_take, deliver
-from impetus.backend.stages.exr import read_channels, read_depth
-from impetus.backend.stages.finished import FinishedFrames
-from impetus.backend.stages.landing import land_bytes, landing
-from impetus.backend.stages.picture import decode_srgb, encode_png, encode_srgb
-from impetus.backend.stages.rendered import RenderedFrame
-from impetus.backend.stages.take import Take, read_record
+from impetus.backend.stages.images.rendered import RenderedFrame
+from impetus.backend.stages.takes.deliver import close_take, deliver
+from impetus.backend.stages.takes.exr import read_channels, read_depth
+from impetus.backend.stages.takes.finished import FinishedFrames
+from impetus.backend.stages.takes.landing import land_bytes, landing
+from impetus.backend.stages.takes.picture import decode_srgb, encode_png, encode_srgb
+from impetus.backend.stages.takes.take import Take, read_record
 
 from . import shots
 
@@ -228,7 +228,7 @@ def _boxes(data: bytes) -> list[bytes]:
 
 
 def test_preview_keeps_colours(tmp_path: Path) -> None:
-    from impetus.backend.stages.preview import write_preview
+    from impetus.backend.stages.takes.preview import write_preview
 
     paths = []
     for n, color in enumerate([(200, 40, 40), (40, 180, 60), (60, 60, 200), (128, 128, 128)]):

@@ -14,10 +14,10 @@ from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import CancelledError, DiskFullError, ShotError
 from impetus.backend.contract.messages import Stage
 from impetus.backend.contract.take_files import frame_path
-from impetus.backend.stages.landing import TEMPORARY
 from impetus.backend.stages.pipeline import Workspace, run
 from impetus.backend.stages.progress import StageClock
-from impetus.backend.stages.take import TakeRecord, read_record
+from impetus.backend.stages.takes.landing import TEMPORARY
+from impetus.backend.stages.takes.take import TakeRecord, read_record
 
 from . import shots
 
@@ -99,7 +99,7 @@ def test_whole_take(made: Any) -> None:
 
 
 def test_cube_falls_in_the_pictures(made: Any) -> None:
-    from impetus.backend.stages.exr import read_channels
+    from impetus.backend.stages.takes.exr import read_channels
 
     heights = []
     for n in range(FRAMES[0], FRAMES[1] + 1):

@@ -6,7 +6,7 @@ import pytest
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import MemoryShortError, ShotError
-from impetus.backend.stages.prepare import estimate, prepare
+from impetus.backend.stages.bodies.prepare import estimate, prepare
 from impetus.kernels.mesh_distance import winding_number
 from tests import shots
 

@@ -8,9 +8,9 @@ import pytest
 from impetus.backend.cameras.track import project
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet
-from impetus.backend.stages.prepare import Prepared, prepare
-from impetus.backend.stages.render import frames_to_pose, render, scene_of
-from impetus.backend.stages.rendered import RenderedFrame
+from impetus.backend.stages.bodies.prepare import Prepared, prepare
+from impetus.backend.stages.images.render import frames_to_pose, render, scene_of
+from impetus.backend.stages.images.rendered import RenderedFrame
 from impetus.backend.stages.simulate import SimulatedFrame
 from impetus.backend.stages.splats import PosedSplats, pose_splats
 

@@ -4,15 +4,15 @@ from scipy.spatial import cKDTree
 
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet
-from impetus.backend.stages.creases import creases_of, trimmed
-from impetus.backend.stages.sampling import (
+from impetus.backend.stages.bodies.creases import creases_of, trimmed
+from impetus.backend.stages.bodies.sampling import (
     is_inside,
     lattice_inside,
     surface_samples,
     volume_samples,
 )
-from impetus.backend.stages.shape import Shape, shape_of, solidify
-from impetus.backend.stages.textures import look_up, srgb_to_linear, surface_colors
+from impetus.backend.stages.bodies.shape import Shape, shape_of, solidify
+from impetus.backend.stages.bodies.textures import look_up, srgb_to_linear, surface_colors
 from impetus.kernels.mesh_distance import is_closed, mesh_volume
 from tests import shots
 

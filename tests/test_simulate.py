@@ -8,8 +8,8 @@ import pytest
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import CancelledError, SimulationError
+from impetus.backend.stages.bodies.prepare import estimate, prepare
 from impetus.backend.stages.cache import FrameCache
-from impetus.backend.stages.prepare import estimate, prepare
 from impetus.backend.stages.simulate import SimulatedFrame, simulate, simulate_key
 from tests import shots
 

@@ -5,7 +5,7 @@ from scipy.spatial.transform import Rotation
 
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
-from impetus.backend.stages.prepare import Prepared, prepare
+from impetus.backend.stages.bodies.prepare import Prepared, prepare
 from impetus.backend.stages.simulate import SimulatedFrame
 from impetus.backend.stages.splats import (
     LONGEST,

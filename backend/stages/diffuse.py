@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 from typing import Literal
 
 from ..contract.shot import Method, NoMethod, Shot
-from .rendered import RenderedFrame
+from .images.rendered import RenderedFrame
 
 Unit = Literal["frame", "window", "clip"]
 "Whether a frame of the method needs that frame alone, its neighbourhood, or the whole shot."

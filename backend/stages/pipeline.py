@@ -12,19 +12,19 @@ from ..contract.errors import ImpetusError, MemoryShortError
 from ..contract.messages import Stage
 from ..contract.shot import Shot
 from ..contract.shot_check import check_shot
+from .bodies.prepare import Prepared, estimate, prepare
 from .cache import FrameCache
-from .deliver import close_take, deliver, frame_bytes
 from .device import start_device
 from .diffuse import diffuse, frames_to_render
-from .exr import read_depth
-from .finished import FinishedFrames
-from .landing import disk_full, is_disk_full
-from .prepare import Prepared, estimate, prepare
+from .images.render import frames_to_pose, render, scene_of
 from .progress import Listener, StageClock
-from .render import frames_to_pose, render, scene_of
 from .simulate import simulate, simulate_key
 from .splats import PosedSplats, pose_splats
-from .take import Take
+from .takes.deliver import close_take, deliver, frame_bytes
+from .takes.exr import read_depth
+from .takes.finished import FinishedFrames
+from .takes.landing import disk_full, is_disk_full
+from .takes.take import Take
 
 __all__ = ["Listener", "Workspace", "run"]
 

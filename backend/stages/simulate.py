@@ -20,9 +20,9 @@ from ...kernels.mpm_solver import Diverged, MpmSolver, Push, Tracers
 from ..contract.arrays import Array, ArraySet
 from ..contract.errors import SimulationError
 from ..contract.shot import Body, Shot, Water
+from .bodies.prepare import Prepared
+from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key
-from .prepare import Prepared
-from .shape import pose_at, track_row
 
 if TYPE_CHECKING:
     from .progress import Listener

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from ...kernels.splat_project import SplatPose
 from ..contract.arrays import ArraySet
 from ..contract.shot import Shot
-from .prepare import Prepared
-from .shape import pose_at
+from .bodies.prepare import Prepared
+from .bodies.shape import pose_at
 from .simulate import SimulatedFrame
 
 Floats = NDArray[np.float32]

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.colliders import Collider, Plane
-from ...kernels.mesh_distance import signed_distance_grid
-from ...kernels.mpm_materials import ElasticLaw, SandLaw, WaterLaw
-from ...kernels.mpm_solver import Domain, Particles
-from ..contract.arrays import ArraySet
-from ..contract.errors import ShotError
-from ..contract.shot import Body, Elastic, Material, Sand, Shot
+from ....kernels.colliders import Collider, Plane
+from ....kernels.mesh_distance import signed_distance_grid
+from ....kernels.mpm_materials import ElasticLaw, SandLaw, WaterLaw
+from ....kernels.mpm_solver import Domain, Particles
+from ...contract.arrays import ArraySet
+from ...contract.errors import ShotError
+from ...contract.shot import Body, Elastic, Material, Sand, Shot
 from .sampling import lattice_inside
 from .seeds import body_rng
 from .shape import Shape, pose_at, solidify, thickness_of

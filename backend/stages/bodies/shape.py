@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.mesh_distance import is_closed, mesh_volume
-from ..contract.arrays import Array, ArrayRef, ArraySet
-from ..contract.errors import ShotError
-from ..contract.shot import Body, FrameRange, Shot
+from ....kernels.mesh_distance import is_closed, mesh_volume
+from ...contract.arrays import Array, ArrayRef, ArraySet
+from ...contract.errors import ShotError
+from ...contract.shot import Body, FrameRange, Shot
 
 FLAT = 1e-5
 "A closed mesh whose mean thickness (2 V / A) is below this share of its diagonal has no volume."

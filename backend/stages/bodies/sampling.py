@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 from scipy.spatial import cKDTree
 
-from ...kernels.mesh_distance import closest_point, winding_number
+from ....kernels.mesh_distance import closest_point, winding_number
 from .creases import Creases, creases_of
 from .shape import Shape
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from ..contract.arrays import Array
+from ...contract.arrays import Array
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.arrays import Array, ArraySet
-from ..contract.shot import Body
+from ...contract.arrays import Array, ArraySet
+from ...contract.shot import Body
 from .shape import Shape
 
 Floats = NDArray[np.float32]

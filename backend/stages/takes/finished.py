@@ -5,9 +5,9 @@ from pathlib import Path
 
 import msgspec
 
-from ..contract.messages import FrameFile
-from ..contract.shot import Shot
-from .cache import STAGE_VERSIONS, stage_key
+from ...contract.messages import FrameFile
+from ...contract.shot import Shot
+from ..cache import STAGE_VERSIONS, stage_key
 from .landing import land_bytes, land_link
 from .take import Take
 

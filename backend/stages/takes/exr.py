@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import OpenEXR
 
-from ..contract.arrays import Array
-from .rendered import RenderedFrame
+from ...contract.arrays import Array
+from ..images.rendered import RenderedFrame
 
 LAYER = "ViewLayer"
 EMPTY_DEPTH = np.float32(1e10)

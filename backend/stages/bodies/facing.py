@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract.arrays import ArraySet
-from ..contract.shot import Body, Shot
+from ...contract.arrays import ArraySet
+from ...contract.shot import Body, Shot
 from .shape import Shape, pose_at
 
 HIDDEN_DENSITY = 0.125

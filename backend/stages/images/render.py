@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ...kernels.splat_project import SplatPose, View
-from ...kernels.splat_raster import Passes, render_splats
-from ...kernels.warp import motion_validity
-from ..contract.arrays import Array, ArraySet
-from ..contract.shot import Shot
+from ....kernels.splat_project import SplatPose, View
+from ....kernels.splat_raster import Passes, render_splats
+from ....kernels.warp import motion_validity
+from ...contract.arrays import Array, ArraySet
+from ...contract.shot import Shot
+from ..bodies.prepare import Prepared
+from ..splats import PosedSplats
 from .backdrop import backdrop_of
 from .lamps import lamps_at
 from .lighting import Surface, shade, surface_of
 from .nearness import Nearness
-from .prepare import Prepared
 from .rendered import RenderedFrame
 from .shadows import Arena, arena_of, cast_shadow
-from .splats import PosedSplats
 
 if TYPE_CHECKING:
-    from .pipeline import Listener
+    from ..pipeline import Listener
 
 T = TypeVar("T")
 

@@ -3,9 +3,9 @@
 import numpy as np
 from PIL import Image
 
-from ..contract.arrays import Array, ArraySet
-from ..contract.shot import Film, Shot
-from .picture import decode_srgb
+from ...contract.arrays import Array, ArraySet
+from ...contract.shot import Film, Shot
+from ..takes.picture import decode_srgb
 
 
 def backdrop_of(shot: Shot, arrays: ArraySet) -> Array:

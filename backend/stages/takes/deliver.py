@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from ..contract.shot import Shot
+from ...contract.shot import Shot
+from ..images.rendered import RenderedFrame
 from .exr import write_exr
 from .finished import FinishedFrames
 from .landing import land_bytes, landing
 from .picture import encode_png
 from .preview import write_contact_sheet, write_preview
-from .rendered import RenderedFrame
 from .take import CONTACT_SHEET, PREVIEW, Take
 
 DISK_BYTES_PER_PIXEL = 12

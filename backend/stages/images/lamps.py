@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...kernels import splat_shade
-from ..contract.arrays import Array, ArraySet
-from ..contract.shot import Light, Shot
-from .shape import pose_at
+from ....kernels import splat_shade
+from ...contract.arrays import Array, ArraySet
+from ...contract.shot import Light, Shot
+from ..bodies.shape import pose_at
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.mesh_distance import closest_point
-from ..contract.arrays import ArraySet
-from ..contract.shot import Body, Sand, Water
+from ....kernels.mesh_distance import closest_point
+from ...contract.arrays import ArraySet
+from ...contract.shot import Body, Sand, Water
 from .creases import trimmed
 from .facing import HIDDEN_DENSITY, shown_area
 from .sampling import surface_samples, volume_samples

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernels.splat_project import SplatPose
-from ..contract.arrays import Array
+from ....kernels.splat_project import SplatPose
+from ...contract.arrays import Array
 
 if TYPE_CHECKING:
     from .lighting import Surface

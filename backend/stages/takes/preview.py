@@ -9,7 +9,7 @@ import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image, ImageDraw, ImageFont
 
-from ..contract.arrays import Array
+from ...contract.arrays import Array
 from .landing import landing
 
 QUALITY = 18

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from ..contract.arrays import Array
+from ...contract.arrays import Array
 
 PNG_EFFORT = 4
 "Of zlib's 9: past this, small gains cost much time."

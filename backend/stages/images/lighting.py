@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...kernels.splat_project import SplatPose
-from ...kernels.splat_shade import Reflectance, ShadowMap, add_lamp
-from ..contract.arrays import Array
-from ..contract.shot import Shot, Water
+from ....kernels.splat_project import SplatPose
+from ....kernels.splat_shade import Reflectance, ShadowMap, add_lamp
+from ...contract.arrays import Array
+from ...contract.shot import Shot, Water
 from .lamps import Lamp
 from .nearness import Nearness
 from .water import wet
 
 if TYPE_CHECKING:
-    from .prepare import SplatLooks
+    from ..bodies.prepare import SplatLooks
 
 TURNED_AWAY = -0.15
 "A normal that turns away from the camera by more than this cosine belongs to a thin sheet's back."

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.mpm_solver import Domain
-from ..contract.arrays import ArraySet
-from ..contract.errors import ShotError
-from ..contract.shot import Box, Sand, Shot, Water
+from ....kernels.mpm_solver import Domain
+from ...contract.arrays import ArraySet
+from ...contract.errors import ShotError
+from ...contract.shot import Box, Sand, Shot, Water
 from .shape import Shape, pose_at, thickness_of, track_row
 
 Floats = NDArray[np.float64]

@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..contract.errors import ShotError
-from ..contract.messages import FrameFile, Stage
-from ..contract.shot import FrameRange, Shot
-from ..contract.shot_check import shot_hash
-from ..contract.take_files import frame_path
+from ...contract.errors import ShotError
+from ...contract.messages import FrameFile, Stage
+from ...contract.shot import FrameRange, Shot
+from ...contract.shot_check import shot_hash
+from ...contract.take_files import frame_path
 from .landing import clear_temporary, land_bytes
 
 RECORD = "take.json"

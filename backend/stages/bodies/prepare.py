@@ -8,10 +8,10 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ...kernels.mpm_solver import Domain, Tracers
-from ..contract.arrays import ArraySet
-from ..contract.errors import MemoryShortError
-from ..contract.shot import Body, Elastic, Sand, Shot, Water
+from ....kernels.mpm_solver import Domain, Tracers
+from ...contract.arrays import ArraySet
+from ...contract.errors import MemoryShortError
+from ...contract.shot import Body, Elastic, Sand, Shot, Water
 from .domain import domain_of
 from .facing import faced, shown_area
 from .looks import BodySplats, body_splats, concatenate

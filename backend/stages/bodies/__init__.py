@@ -1,0 +1,1 @@
+"""Bodies made ready: shapes, particles, splats and their looks."""

@@ -1,0 +1,1 @@
+"""Splats lit and rendered: lamps, shadows, water, what stands behind."""

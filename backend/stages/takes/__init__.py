@@ -1,0 +1,1 @@
+"""Frames as files: layers, pictures, previews, and the record of a take."""
