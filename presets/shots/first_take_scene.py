@@ -68,8 +68,8 @@ def _physics(scene: bpy.types.Scene) -> None:
     domain.scale, domain.location = (1.35, 1.35, 0.62), (0.0, 0.0, 0.54)
     scene.collection.objects.link(domain)
     job = scene.impetus
-    job.domain, job.walls, job.resolution = domain, "OPEN", 128
-    job.splats, job.simulation_start = 260_000, 1
+    job.domain, job.walls, job.resolution = domain, "OPEN", 112
+    job.splats, job.simulation_start = 300_000, 1
 
 
 def _object(name: str, mesh: bpy.types.Mesh, *materials: bpy.types.Material) -> bpy.types.Object:
