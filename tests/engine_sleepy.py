@@ -27,6 +27,8 @@ def engine(shot: Shot, arrays: ArraySet, places: Places, listener: PipeListener)
     note(places, f"start {os.getpid()}")
     how = read(places, "behave")
     if how == "lie":
+        for frame in shot.frames.numbers:
+            listener.frame(frame)
         return
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     behave(how)

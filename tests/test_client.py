@@ -1,7 +1,9 @@
 import ast
 import hashlib
+import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +29,7 @@ from impetus.backend.contract.keys import make_keypair, read_connection
 
 from . import shots
 from .engine_sleepy import content
-from .served import Served, bodies, follow, gapless, is_frame, is_state, serve, submit
+from .served import Served, bodies, follow, gapless, is_frame, is_state, serve, submit, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,26 @@ def test_a_large_file_comes_in_chunks(served: Served, client: Client, tmp_path: 
     (served.home / "takes" / job.take / "preview.mp4").write_bytes(film)
     client.fetch_file(job.take, "preview.mp4", tmp_path / "preview.mp4")
     assert (tmp_path / "preview.mp4").read_bytes() == film
+
+
+def test_chunks_of_two_versions_are_no_file(served: Served, client: Client, tmp_path: Path) -> None:
+    """The film is made anew when its first chunk has been read."""
+    job = submit(client, (1, 2))
+    client.attach(job.job)
+    follow(client, job.job, is_state("done"))
+    film, part = served.home / "takes" / job.take / "preview.mp4", tmp_path / "preview.mp4.tmp"
+    film.write_bytes(b"old!" * 12_000_000)
+    (tmp_path / "new").write_bytes(b"new!" * 12_000_000)
+
+    def replace() -> None:
+        wait_for(lambda: part.exists() and part.stat().st_size)
+        os.replace(tmp_path / "new", film)
+
+    other = threading.Thread(target=replace)
+    other.start()
+    client.fetch_file(job.take, "preview.mp4", tmp_path / "preview.mp4")
+    other.join()
+    assert set((tmp_path / "preview.mp4").read_bytes()[::4]) in ({ord("o")}, {ord("n")})
 
 
 def test_two_clients_see_the_same(served: Served, client: Client) -> None:
