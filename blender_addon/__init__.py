@@ -1,8 +1,8 @@
 """Impetus in Blender: physics, splats and takes. Registers, no more."""
 
-from . import handlers, headless, operators, panels, properties
+from . import handlers, headless, job_panels, operators, panels, properties, take_operators
 
-modules = (properties, operators, panels, headless, handlers)
+modules = (properties, operators, take_operators, panels, job_panels, headless, handlers)
 
 
 def register() -> None:

@@ -21,9 +21,9 @@ import bpy
 
 from impetus.backend.contract.errors import CancelledError, ImpetusError, LinkError
 
+from .job_panels import progress_text
 from .jobs import machine, session
 from .jobs.state import find, status
-from .panels import progress_text
 from .properties import ImpetusTake
 
 DONE, FAILED, TRY_AGAIN = 0, 1, 75

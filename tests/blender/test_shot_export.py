@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from impetus.backend.contract import shot as contract
-from impetus.backend.contract.errors import ShotError
 
 pytestmark = pytest.mark.blender
 
@@ -380,101 +379,3 @@ def test_wind_is_sampled_and_other_fields_are_told(scene):
     assert (strength[0], strength[-1], found.flow) == (2, 20, 0.25)
     np.testing.assert_allclose(exported.arrays.of(found.poses)[0, :3, 2], [1, 0, 0], atol=1e-6)
     assert any("Vortex" in text and "not simulated" in text for text in exported.warnings)
-
-
-# --- the scene afterwards
-
-
-def test_the_scene_is_unchanged(scene):
-    camera = add_camera(scene)
-    cube = add_cube(scene, role="KINEMATIC")
-    key(cube, "location", f1=(0, 0, 0), f10=(9, 0, 0))
-    key(camera.data, "lens", f1=35.0, f10=70.0)
-    other = add_camera(scene)
-    scene.camera = camera
-    marker = scene.timeline_markers.new("Cut", frame=5)
-    marker.camera = other
-    scene.frame_set(3, subframe=0.25)
-    cube.location = (5, 5, 5)  # posed, not keyed
-    camera.data.lens = 44
-    before = (len(bpy.data.meshes), len(bpy.data.objects), scene.camera)
-    export(scene)
-    assert (scene.frame_current, scene.frame_subframe) == (3, 0.25)
-    assert cube.location[:] == (5, 5, 5)
-    assert camera.data.lens == 44
-    assert (len(bpy.data.meshes), len(bpy.data.objects), scene.camera) == before
-
-
-def test_the_same_scene_is_the_same_shot(scene):
-    add_camera(scene)
-    add_cube(scene, role="DYNAMIC").modifiers.new("Subdivision", "SUBSURF")
-    assert export(scene).shot == export(scene).shot
-
-
-# --- what cannot be made
-
-
-def no_camera(scene):
-    scene.camera = None
-
-
-def orthographic(scene):
-    scene.camera.data.type = "ORTHO"
-
-
-def not_a_number(scene):
-    bpy.data.objects["Cube"].location.x = math.nan
-
-
-def no_faces(scene):
-    bpy.data.objects["Cube"].data.clear_geometry()
-
-
-def one_frame(scene):
-    scene.frame_end = scene.frame_start
-
-
-def late_start(scene):
-    scene.impetus.simulation_start = 11
-
-
-def animated_scale(scene):
-    cube = bpy.data.objects["Cube"]
-    cube.impetus.role = "KINEMATIC"
-    key(cube, "scale", f1=(1, 1, 1), f10=(2, 2, 2))
-
-
-def no_scale(scene):
-    bpy.data.objects["Cube"].scale = (0, 0, 1)
-
-
-def flat_domain(scene):
-    scene.impetus.domain = add_cube(scene, "Domain")
-    scene.impetus.domain.scale.z = 0
-
-
-@pytest.mark.parametrize(
-    ("spoil", "where", "words"),
-    [
-        (no_camera, "Camera", "active camera at frame 1, got none"),
-        (orthographic, "Camera", "perspective camera, got Ortho"),
-        (not_a_number, "Cube", "finite numbers, got nan"),
-        (no_faces, "Cube", "mesh with faces"),
-        (one_frame, "Frame range", "at least 2 frames"),
-        (late_start, "Simulation start", "frame up to 10, got 11"),
-        (animated_scale, "Cube", "same scale and shear in every frame, got a change of 100"),
-        (no_scale, "Cube", "scale above zero"),
-        (flat_domain, "Domain", "domain with a size, got 2 x 2 x 0 m"),
-    ],
-)
-def test_bad_scenes_get_a_sentence(scene, spoil, where, words):
-    add_camera(scene)
-    add_cube(scene, role="DYNAMIC")
-    spoil(scene)
-    frame = scene.frame_current
-    with pytest.raises(ShotError) as caught:
-        export(scene)
-    assert where in caught.value.where
-    assert words in caught.value.sentence
-    assert caught.value.remedy
-    assert scene.frame_current == frame
