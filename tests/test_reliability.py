@@ -14,12 +14,12 @@ from . import shots
 
 def test_a_short_storm_changes_nothing(tmp_path: Path) -> None:
     """The real worker on a tiny shot; the suite itself kills 25 times and sends a million calls."""
-    write_shot(tmp_path / "cube.shot", *shots.falling_cube((1, 6)))
+    write_shot(tmp_path / "cube.shot", *shots.falling_cube((1, 12)))
     figures = reliability.run(
         tmp_path / "out", shot=tmp_path / "cube.shot", kills=(2, 1), messages=4000
     )
     assert (figures["worker_kills"], figures["server_kills"]) == (2, 1)
-    assert (figures["frames"], figures["files"]) == (6, 12)
+    assert (figures["frames"], figures["files"]) == (12, 24)
     assert figures["byte_equal"], figures["first_difference"]
     assert figures["finished_frames_rewritten"] == figures["frames_told_twice"] == 0
     held = ("events_gapless", "null_peer_refused", "unknown_key_refused", "honest_answered",

@@ -36,6 +36,8 @@ GROWTH_BYTES = 16 << 20
 SHOT_SECONDS = 3600.0
 SPREAD = 1.5
 "Kills come after 0 to SPREAD times as many new frames as would use up the shot."
+MARGIN = 3
+"With no more frames left than this and one for each kill, a kill does not wait for its moment."
 
 
 @dataclass
@@ -111,20 +113,23 @@ class _Run:
         accepted = self.client.submit(self._shot, self._arrays)
         folder = Path(self.client.take(accepted.take).folder)
         self.client.attach(accepted.job)
-        stride = int(SPREAD * len(self._shot.frames.numbers) / max(1, len(plan)))
+        total = len(self._shot.frames.numbers)
+        stride = int(SPREAD * total / max(1, len(plan)))
         at_frames, at_time = 0, self._moment(chance)
         frames_before = 0
         while not self._hear(folder):
             if not plan or len(made.frames) < at_frames:
                 at_time = self._moment(chance)
                 continue
-            if time.monotonic() < at_time or not self._kill(plan[-1]):
+            hurry = total - len(made.frames) <= len(plan) + MARGIN
+            if not (hurry or time.monotonic() >= at_time) or not self._kill(plan[-1]):
                 continue
             plan.pop()
             barren = barren + 1 if len(made.frames) == frames_before else 0
             frames_before = len(made.frames)
             # Never four kills in a row without a frame: a job may give up after five.
-            at_frames = frames_before + chance.randint(int(barren >= 2), stride)
+            room = (total - frames_before - MARGIN) // max(1, len(plan))
+            at_frames = frames_before + chance.randint(int(barren >= 2), max(1, min(stride, room)))
             at_time = self._moment(chance)
         made.seconds = time.monotonic() - self._began
         made.rewritten = sum(_stamp(path) != stamp for path, stamp in self._stamps.items())
