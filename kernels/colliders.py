@@ -32,7 +32,7 @@ from .array_types import (
     vec3,
     vec4,
 )
-from .mpm_grid import CHUNK, SEPARATE, SLIP, STICK, contact
+from .mpm_grid import CHUNK, SEPARATE, SLIP, SOLID_SHELL, STICK, contact, is_in_contact
 from .mpm_state import BLOCK, FROZEN, PAD
 
 BOUNDARIES = {"stick": STICK, "slip": SLIP, "separate": SEPARATE}
@@ -134,12 +134,12 @@ class ColliderField:
         self._middle = origin + collider.spacing * (low + high) / 2
         self._reach = float(np.linalg.norm(high - low) / 2 + 1) * collider.spacing
 
-    def shell(self, contact: float, spacing: float) -> float:
-        """Distance [m] up to which nodes of a grid of this spacing take part in contact.
+    def shell(self, spacing: float) -> float:
+        """Cells of a grid of this spacing up to which nodes hold solids.
 
-        That is -contact, but thin bodies get more, so that they hold at least one layer of nodes.
+        Thin bodies get more than SOLID_SHELL, so that they hold at least one layer of nodes.
         """
-        return max(-contact, spacing / 2 + float(self._collider.distance.min()))
+        return max(SOLID_SHELL, 0.5 + float(self._collider.distance.min()) / spacing)
 
     def table(self, motion: Motion, corner: NDArray[np.float64]) -> NDArray[np.float32]:
         """Pack all that the kernels need to know into (8, 3); world is relative to `corner`."""
@@ -208,10 +208,11 @@ def collide_blocks(
     sx: i32,
     sy: i32,
     h: f32,
-    shell: f32,  # m: nodes nearer than this to the surface count as inside
+    shell: f32,  # cells up to which nodes hold solids
     t: Table,
     distance: Volume,
     span: Spans,
+    flow: Ints,
     grid: Vec4s,  # [nodes] m/s and kg
 ):
     for q in range(span.shape[0] * CHUNK):
@@ -231,7 +232,7 @@ def collide_blocks(
                             node = h * vec3(x - PAD, y - PAD, z - PAD)
                             if (node - middle).norm() < t[0, 27]:
                                 d, n, surface = look_up(node, t, distance)
-                                if d < shell:
+                                if is_in_contact(d / h, shell, at, sx, sy, flow) > 0:
                                     v = vec3(g[0], g[1], g[2])
                                     v = contact(v, surface, n, int(t[0, 22]), t[0, 23])
                                     grid[at] = vec4(v[0], v[1], v[2], g[3])

@@ -75,8 +75,8 @@ def energy_density(law: Law, f: Vector) -> Vector:
             strain = np.log(np.maximum(np.linalg.svd(f, compute_uv=False), 1e-6))
             return np.asarray(mu * (strain**2).sum(axis=1) + 0.5 * lam * strain.sum(axis=1) ** 2)
         case WaterLaw():
-            # The integral of -p(J) from 1: p = K / gamma (J^-gamma - 1).
-            j, g = f[:, 0, 0], law.gamma
+            # The integral of -p(J) from 1: p = K / gamma (J^-gamma - 1), no tension beyond.
+            j, g = np.minimum(f[:, 0, 0], 1.0), law.gamma
             if g == 1:
                 return law.bulk_modulus * (j - 1 - np.log(j))
             return law.bulk_modulus / g * ((j ** (1 - g) - 1) / (g - 1) + j - 1)

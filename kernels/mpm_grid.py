@@ -7,12 +7,33 @@ The motion of the grid since the tracers last moved is kept as the sums of dt m 
 
 import taichi as ti
 
-from .array_types import Spans, Vec3, Vec4, Vec4s, f32, i32, vec3, vec4
-from .mpm_state import BLOCK, PAD
+from .array_types import (
+    Cells,
+    Ints,
+    Spans,
+    Table,
+    Vec3,
+    Vec4,
+    Vec4s,
+    f32,
+    i32,
+    template,
+    vec3,
+    vec4,
+)
+from .mpm_materials import ELASTIC, KIND
+from .mpm_state import BLOCK, FROZEN, PAD
 
 CHUNK = 512
 STICK, SLIP, SEPARATE = 0, 1, 2
 OPEN_WALL, SLIP_WALL, STICK_WALL = 0, 1, 2
+SOLID_SHELL, FLOW_SHELL = -0.25, 0.5
+"""Cells from a surface up to which nodes take part in contact. What is elastic comes to rest 3/4 of
+a cell above the nodes that hold it, since the gap's compression already carries it; sand and water
+flow on until they fill the space down to these nodes. So each gets the nodes that leave it, on the
+mean over all places of a surface, without a gap and without losing volume into the surface."""
+REACH = 3
+"""Cells from a node in which a particle may have been at the last sort that now writes to it."""
 
 
 @ti.func
@@ -34,6 +55,42 @@ def contact(v: Vec3, surface: Vec3, n: Vec3, boundary: i32, friction: f32) -> Ve
         keep = ti.max(0.0, 1.0 - friction * abs(into) / ti.max(speed, 1e-20))
         result = surface + keep * along
     return result
+
+
+@ti.func
+def is_flow_near(at: i32, sx: i32, sy: i32, flow: template) -> i32:
+    """Tell whether sand or water may write to a node: whether one was near at the last sort."""
+    found = 0
+    for i, j in ti.ndrange((-REACH, REACH - 1), (-REACH, REACH - 1)):
+        for k in range(-REACH, REACH - 1):
+            if found == 0:
+                found = flow[at + i * sx + j * sy + k]
+    return found
+
+
+@ti.func
+def is_in_contact(distance: f32, solid: f32, at: i32, sx: i32, sy: i32, flow: template) -> i32:
+    """Tell whether a node takes part in contact; distance and `solid`, solids' shell, in cells."""
+    result = 1 if distance <= solid else 0
+    if distance > solid and distance <= FLOW_SHELL:
+        result = is_flow_near(at, sx, sy, flow)
+    return result
+
+
+@ti.kernel
+def mark_flow(
+    sx: i32,
+    sy: i32,
+    table: Table,
+    law: Ints,
+    cell: Cells,
+    flow: Ints,  # [nodes] 1 where some are
+):
+    for i in flow:
+        flow[i] = 0
+    for p in cell:
+        if law[p] != FROZEN and int(table[law[p], KIND]) != ELASTIC:
+            flow[cell[p][0] * sx + cell[p][1] * sy + cell[p][2]] = 1
 
 
 @ti.kernel
@@ -90,10 +147,11 @@ def update_blocks(
     dt: f32,
     push: Vec4,  # acceleration [m/s^2] of gravity and winds, and the winds' drag [1/s]
     walls: i32,
-    low: Vec3,  # the domain's walls, in cells from node PAD
+    low: Vec3,  # where the walls hold nodes, in cells from node PAD
     high: Vec3,
-    ground: Vec4,  # present, node height up to which it holds, boundary, friction
+    ground: Vec4,  # present, height in cells from node 0, boundary, friction
     span: Spans,
+    flow: Ints,
     grid: Vec4s,  # [nodes] N s and kg, becomes m/s and kg
 ):
     for q in range(span.shape[0] * CHUNK):
@@ -107,9 +165,11 @@ def update_blocks(
                     if g[3] > 0.0:
                         v = vec3(g[0], g[1], g[2]) / g[3]
                         v = (v + dt * vec3(push[0], push[1], push[2])) / (1.0 + dt * push[3])
-                        if ground[0] > 0.0 and float(z) <= ground[1]:
-                            up = vec3(0.0, 0.0, 1.0)
-                            v = contact(v, vec3(0.0), up, int(ground[2]), ground[3])
+                        if ground[0] > 0.0:
+                            over = float(z) - ground[1]
+                            if is_in_contact(over, SOLID_SHELL, at, sx, sy, flow) > 0:
+                                up = vec3(0.0, 0.0, 1.0)
+                                v = contact(v, vec3(0.0), up, int(ground[2]), ground[3])
                         if walls != OPEN_WALL:
                             v = wall_velocity(v, vec3(x, y, z) - PAD, walls, low, high)
                         grid[at] = vec4(v[0], v[1], v[2], g[3])

@@ -27,6 +27,9 @@ PARAMETERS = 8
 
 UNSAFE = 0.1
 """Below this J the quartic for the stretch is badly conditioned; eigenvalues are used instead."""
+THINNEST = 1.5
+"""J at which water that flies apart stops remembering how far: it presses again only where it has
+come back to J = 1, so a splash gains no volume, and spray does not lose its own."""
 TENSILE_STRAIN = 0.02
 """Volumetric strain at which even cohesive sand comes apart."""
 
@@ -260,8 +263,8 @@ def sand_stress(b: Mat3, gained: f32, law: i32, table: template):
 
 @ti.func
 def water_pressure(j: f32, bulk: f32, gamma: f32) -> f32:
-    """Tait: p = K / gamma (J^-gamma - 1), in Pa."""
-    return bulk / gamma * (ti.pow(j, -gamma) - 1.0)
+    """Tait: p = K / gamma (J^-gamma - 1), in Pa; a free surface bears no tension."""
+    return bulk / gamma * (ti.pow(ti.min(j, 1.0), -gamma) - 1.0)
 
 
 @ti.func
@@ -274,4 +277,4 @@ def water_stress(j: f32, grad: Mat3, law: i32, table: template):
     tau = symmetric(rate) * (2.0 * table[law, VISCOSITY] * j)
     for i in ti.static(range(3)):
         tau[i] -= j * p + 2.0 * table[law, VISCOSITY] * j * mean
-    return tau, (bulk + gamma * p) * j
+    return tau, (bulk + gamma * p) * ti.min(j, 1.0)

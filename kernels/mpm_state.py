@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from .array_types import Cells, Floats, Ints, Mat3s, Vec3s, Vec6s
 
 BLOCK = 4
-PAD = 3
-"""Nodes outside of the domain on every side: a stencil and a cell of drift."""
+PAD = 4
+"""Nodes outside of the domain on every side: a stencil, a cell of drift, a look beyond."""
 FROZEN = -1
 """The law of a particle that has left the domain."""
 

@@ -19,11 +19,9 @@ from .mpm_state import PAD, Layout
 
 Floats = NDArray[np.float32]
 
-CONTACT = 0.25
-"""Cells below a surface from which on nodes take part in contact. What rests on a layer of held
-nodes hovers 3/4 of a cell above it; so the mean gap over all places of the surface is none."""
-RESTING = 0.75
-"""Cells between the ground and the next layer of nodes below it: the gap is none there."""
+RESTING = 0.9
+"""Cells between the ground and the next layer of nodes below: solids rest on that one, sand and
+water on the next above, each with hardly a gap."""
 LOST = 0.004
 """Share of the rest density that says that no particle is within about a cell."""
 LEASH = 0.5
@@ -73,9 +71,10 @@ class Stepper:
         self._spare_particles = mpm_state.empty_particles(particle_count)
         self.tracers = mpm_state.empty_tracers(tracer_count)
         self._spare_tracers = mpm_state.empty_tracers(tracer_count)
-        self._sorter = Sorter(self.layout)
+        self._sorter = Sorter(self.layout, serial=ti.cfg.arch in (ti.x64, ti.arm64))
         self._plan = Plan.none()
         self._grid = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
+        self._flow = ti.ndarray(ti.i32, self.layout.node_count)
         self._motion = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
         self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
@@ -102,6 +101,8 @@ class Stepper:
         self.particles, self._spare_particles = self._spare_particles, p
         height = self.particles.cell.to_numpy()[:, 2]
         self._plan = Plan.of(self.layout, block_start, height)
+        p = self.particles
+        mpm_grid.mark_flow(*self._strides, self.table, p.law, p.cell, self._flow)
 
     def sort_tracers(self) -> None:
         t = self.tracers
@@ -133,23 +134,18 @@ class Stepper:
         """Turn momentum into velocity; `force` acts for dt; then ground and walls."""
         ground = ti.math.vec4(0.0)
         if self._ground:
-            node = self._floor - CONTACT + PAD
             boundary = colliders.BOUNDARIES[self._ground.boundary]
-            ground = ti.math.vec4(1.0, node, boundary, self._ground.friction)
+            ground = ti.math.vec4(1.0, self._floor + PAD, boundary, self._ground.friction)
         box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
         push = ti.math.vec4(*force)
-        span = self._plan.span
-        mpm_grid.update_blocks(
-            *self._strides, dt, push, self._walls, *box, ground, span, self._grid
-        )
+        place = (ground, self._plan.span, self._flow, self._grid)
+        mpm_grid.update_blocks(*self._strides, dt, push, self._walls, *box, *place)
 
     def collide(self, tables: Sequence[Floats]) -> None:
         h = self.layout.spacing
         for field, table in zip(self.colliders, tables, strict=True):
-            shell = field.shell(CONTACT * h, h)
-            colliders.collide_blocks(
-                *self._strides, h, shell, table, field.distance, self._plan.span, self._grid
-            )
+            place = (table, field.distance, self._plan.span, self._flow, self._grid)
+            colliders.collide_blocks(*self._strides, h, field.shell(h), *place)
 
     # ---- particles and tracers
 

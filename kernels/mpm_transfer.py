@@ -39,6 +39,7 @@ from .mpm_materials import (
     LAMBDA,
     MU,
     SAND,
+    THINNEST,
     WATER,
     WAVE2,
     elastic_stress,
@@ -204,7 +205,7 @@ def update_law(
         j = deformation[p][0, 0] * (1.0 + dt * c.trace())
         if j <= 0.0:
             reason = INVERTED
-        j = ti.math.clamp(j, 1e-2, 1.0)
+        j = ti.math.clamp(j, 1e-2, THINNEST)
         deformation[p][0, 0] = j
         tau, rho_c2 = water_stress(j, c, l, table)
         stress[p] = tau

@@ -93,6 +93,22 @@ def test_block_rests_on_a_turned_box_about_without_a_gap() -> None:
     assert np.abs(gaps).max() < 0.75
 
 
+@pytest.mark.parametrize("law", [SAND, WATER], ids=["sand", "water"])
+def test_what_flows_keeps_its_volume_where_it_lies(law: Any) -> None:
+    """A lump that fell into a vessel lies as densely as before, less than a cell above it."""
+    for shift in (0.0, 0.35, 0.7):
+        top = 0.1875 + shift * CELL
+        lump = Lump((0, 0, top + 0.05), (0.25, 0.125, top + 0.3), law)
+        solver = make_solver([lump], shape=(8, 4, 32), colliders=[box((0.7, 0.7, 0.1))], jitter=1)
+        at = np.array([pose((0.125, 0.0625, top - 0.1))])
+        run(solver, 24, push(poses=(at, at)))
+        over = (solver.position()[:, 2] - top) / CELL
+        layers = np.histogram(over, bins=np.arange(0, 7.1, 1.0))[0] / (16 * 8 * 2)
+        assert -0.1 < over.min() < 1.2
+        np.testing.assert_allclose(layers[1:], 1, atol=0.15)
+        assert layers[0] < 1.15
+
+
 def test_keyframed_box_pushes_what_is_in_its_way() -> None:
     lump = Lump((0.4375, 0.40625, 0.40625), (0.59375, 0.59375, 0.59375), JELLY)
     solver = make_solver([lump], colliders=[box((0.05, 0.2, 0.2))])

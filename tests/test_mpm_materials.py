@@ -226,7 +226,9 @@ def test_water_stress_is_the_derivative_of_its_energy() -> None:
     # rho0 c^2 = J^2 d^2 psi / dJ^2
     bend = energy_density(WATER, f * 1.001) + energy_density(WATER, f * 0.999)
     curve = (bend - 2 * energy_density(WATER, f)) / 1e-6
-    np.testing.assert_allclose(wave, curve, rtol=2e-3)
+    pressed = j < 0.99
+    np.testing.assert_allclose(wave[pressed], curve[pressed], rtol=2e-3)
+    np.testing.assert_array_equal(tau[j > 1], 0)
 
 
 def test_viscous_stress_is_newtonian_and_has_no_trace() -> None:

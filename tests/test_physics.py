@@ -25,7 +25,7 @@ def test_conservation_holds() -> None:
 def test_heap_runs_out_as_far_as_a_real_one() -> None:
     figures = physics.heap(seconds=0.8, cells=32).figures
     assert figures["runout_over_lube"] == pytest.approx(0.85, abs=0.25)
-    assert figures["volume_ratio"] == pytest.approx(0.9, abs=0.25)
+    assert figures["packing"] == pytest.approx(1.0, abs=0.1)
     assert 3 < figures["slope_degrees"] < figures["friction_degrees"]
 
 

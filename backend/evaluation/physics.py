@@ -154,7 +154,7 @@ def tank(seconds: float = 4.0, cells: int = 32) -> Result:
 
 
 def heap(seconds: float = 2.0, cells: int = 48) -> Result:
-    """A column of sand runs out as far as real ones do, and keeps its volume.
+    """A column of sand runs out as far as real ones do, and its grains lie as dense as before.
 
     Lube et al. 2004: from r0 to r0 (1 + 1.6 sqrt(h0 / r0)), whatever the grains; the heap's slope
     ends well below the friction angle, since it comes to rest from flowing.
@@ -171,13 +171,15 @@ def heap(seconds: float = 2.0, cells: int = 48) -> Result:
     inside = [(radius >= r) & (radius < r + 1.0 / cells) for r in rings]
     surface = np.array([np.quantile(x[i, 2], 0.98) - 0.1 if i.sum() > 5 else 0 for i in inside])
     middle = rings + 0.5 / cells
-    volume = float((2 * np.pi * middle * surface / cells).sum())
+    layer = (x[:, 2] - 0.1) * cells
+    core = (radius < 0.06) & (layer > 1.0) & (layer < 2.5)
+    packing = core.sum() / (8 * 1.5 * np.pi * (0.06 * cells) ** 2)
     flank = (surface > 0.2 * surface.max()) & (surface < 0.8 * surface.max())
     r0 = 0.2 / np.pi**0.5
     angle = float(np.degrees(np.arctan(-np.polyfit(middle[flank], surface[flank], 1)[0])))
     return Result(
         {
-            "volume_ratio": volume / (0.2 * 0.2 * 0.3),
+            "packing": float(packing),
             "slope_degrees": angle,
             "friction_degrees": float(np.degrees(SAND.friction_angle)),
             "speed_at_end": speed[-1],
