@@ -46,8 +46,9 @@ def make_take(
     """
     if python is not None or home is not None:
         machine.choose(python=python, home=home)
-    key = session.make_take(scene, folder=folder).key
-    for line in find(key).warnings.splitlines():
+    begun = session.make_take(scene, folder=folder)
+    key = begun.key
+    for line in begun.warnings.splitlines():
         say(f"warning: {line}")
     said, seen = "", time.monotonic()
     while True:

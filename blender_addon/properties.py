@@ -69,7 +69,6 @@ class ImpetusTake(bpy.types.PropertyGroup):
     height: IntProperty()
     frames_done: IntProperty(min=0)
     camera: StringProperty()
-    digest: StringProperty(description="What the scene was when the take was made")
 
     @property
     def frames_total(self) -> int:

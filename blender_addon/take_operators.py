@@ -1,5 +1,8 @@
 """Operators that make takes and act on them: each calls one function, and reports."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import bpy
 from bpy.props import BoolProperty, StringProperty
 
@@ -58,12 +61,20 @@ class IMPETUS_OT_make_take(bpy.types.Operator):
 
 
 class _OfTake:
-    """Acts on the take of `key`, or on the chosen one."""
+    """Acts on the take of `key`, or on the chosen one: `act` gets it."""
 
     key: StringProperty(options={"HIDDEN", "SKIP_SAVE"})
 
-    def take(self, context: bpy.types.Context) -> ImpetusTake | None:
-        return find(self.key) if self.key else active_take(context)
+    if TYPE_CHECKING:  # an annotation of a class's body would be a property to Blender
+        report: Callable[[set[str], str], None]
+        act: Callable[[bpy.types.Context, ImpetusTake], set[str]]
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        take = find(self.key) if self.key else active_take(context)
+        if take is None:
+            self.report({"WARNING"}, "The take is not in the list any more")
+            return {"CANCELLED"}
+        return self.act(context, take)
 
 
 def _has_frames(operator: type[bpy.types.Operator], context: bpy.types.Context) -> bool:
@@ -81,9 +92,7 @@ class IMPETUS_OT_cancel(_OfTake, bpy.types.Operator):
     bl_idname = "impetus.cancel"
     bl_label = "Cancel Take"
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        if (take := self.take(context)) is None:
-            return {"CANCELLED"}
+    def act(self, _context: bpy.types.Context, take: ImpetusTake) -> set[str]:
         session.cancel(take)
         return {"FINISHED"}
 
@@ -105,9 +114,9 @@ class IMPETUS_OT_resume(_OfTake, bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def act(self, _context: bpy.types.Context, take: ImpetusTake) -> set[str]:
         try:
-            session.resume(self.take(context))
+            session.resume(take)
         except ImpetusError as error:
             self.report({"ERROR"}, explain(error))
             return {"CANCELLED"}
@@ -125,9 +134,8 @@ class IMPETUS_OT_import_take(_OfTake, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _has_frames(cls, context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
+    def act(self, context: bpy.types.Context, take: ImpetusTake) -> set[str]:
         graded = context.scene.view_settings.view_transform
-        take = self.take(context)
         takes.place(context.scene, take)
         take.is_placed = True
         if graded != "Standard":
@@ -146,8 +154,8 @@ class IMPETUS_OT_show_take(_OfTake, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         return _has_frames(cls, context)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        takes.show(context.scene, self.take(context))
+    def act(self, context: bpy.types.Context, take: ImpetusTake) -> set[str]:
+        takes.show(context.scene, take)
         return {"FINISHED"}
 
 
@@ -173,8 +181,8 @@ class IMPETUS_OT_remove_take(_OfTake, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
         return context.window_manager.invoke_props_dialog(self, width=260)
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        session.remove(context.scene, self.take(context), files=self.files)
+    def act(self, context: bpy.types.Context, take: ImpetusTake) -> set[str]:
+        session.remove(context.scene, take, files=self.files)
         return {"FINISHED"}
 
 
@@ -191,8 +199,7 @@ class IMPETUS_OT_open_folder(_OfTake, bpy.types.Operator):
             return False
         return True
 
-    def execute(self, context: bpy.types.Context) -> set[str]:
-        take = self.take(context)
+    def act(self, _context: bpy.types.Context, take: ImpetusTake) -> set[str]:
         if not takes.folder_of(take).is_dir():
             self.report({"WARNING"}, "The take has no folder any more")
             return {"CANCELLED"}

@@ -93,7 +93,7 @@ def set_up(folder: Path, extension: Path) -> Generator[Notice, None, None]:
     log = what.folder.with_name(what.folder.name + ".log")
     try:
         yield Stepped(KEY, "Make environment", 0.0)
-        venv = [what.base, "-I", "-m", "venv", what.folder]
+        venv: list[str | Path] = [what.base, "-I", "-m", "venv", what.folder]
         for _ in watch(venv, log, _environment(), "Making the environment"):
             yield Stepped(KEY, "Make environment", 0.0)
         yield from _install(what, log)
@@ -106,7 +106,7 @@ def set_up(folder: Path, extension: Path) -> Generator[Notice, None, None]:
 
 def _install(what: Plan, log: Path) -> Generator[Notice, None, None]:
     """Let pip say how far it is: the sizes of what it fetches, then that it installs."""
-    pip = [
+    pip: list[str | Path] = [
         backend_python(what.folder), "-I", "-m", "pip", "install", "--no-input", "--no-color",
         "--disable-pip-version-check", "--only-binary=:all:", "--progress-bar=off",
         f"{what.wheel}[backend]",

@@ -201,7 +201,7 @@ def _words(node: bpy.types.Node, prop: bpy.types.Property) -> str:
 
 
 def _value(socket: bpy.types.NodeSocket) -> object:
-    value = getattr(socket, "default_value", None)
+    value: Any = getattr(socket, "default_value", None)
     return tuple(value) if hasattr(value, "__len__") and not isinstance(value, str) else value
 
 

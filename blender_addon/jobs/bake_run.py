@@ -24,6 +24,8 @@ def load_extension() -> Any:
     spec = importlib.util.spec_from_file_location(
         "impetus_extension", folder / "__init__.py", submodule_search_locations=[str(folder)]
     )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["impetus_extension"] = module
     spec.loader.exec_module(module)

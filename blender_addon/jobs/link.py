@@ -178,8 +178,8 @@ class _Worker:
             case Run(key, work):
                 self._work[key] = work
             case Stop(key):
-                if (work := self._work.pop(key, None)) is not None:
-                    work.close()
+                if key in self._work:
+                    self._work.pop(key).close()
             case Disconnect():
                 self._drop()
                 self._notices.put(Unlinked())

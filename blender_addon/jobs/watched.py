@@ -1,7 +1,6 @@
 """A child process, watched without waiting for it; runs on the I/O thread. Knows nothing of bpy."""
 
 import subprocess
-import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
 from pathlib import Path
@@ -29,7 +28,8 @@ def watch(
     Closing the generator ends the process. Raises ChildError if it does not end well.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    flags = subprocess.CREATE_NO_WINDOW if sys.platform == "win32" else 0
+    # Named by Windows only
+    flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with log.open("wb") as sink, log.open(encoding="utf-8", errors="replace") as words:
         child = subprocess.Popen(
             [str(part) for part in command], stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,

@@ -105,9 +105,9 @@ class LooksReader:
 
     def _varying(self, name: str, plain: Coloring, socket: bpy.types.NodeSocket) -> Coloring:
         node = nodes.source(socket)
-        match node.bl_idname if node else "":
-            case "":
-                return plain
+        if node is None:
+            return plain
+        match node.bl_idname:
             case "ShaderNodeTexImage":
                 return self._textured(name, plain, node)
             case "ShaderNodeVertexColor":

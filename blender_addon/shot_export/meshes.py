@@ -86,7 +86,7 @@ def _triangles(evaluated: bpy.types.Object, mesh: bpy.types.Mesh) -> Triangles |
 
 
 def _read(collection: Any, name: str, shape: tuple[int, ...], dtype: type) -> Array:
-    values = np.empty(shape, dtype)
+    values: Array = np.empty(shape, dtype)
     collection.foreach_get(name, values.reshape(-1))
     return values
 

@@ -78,8 +78,8 @@ def pixels(image: bpy.types.Image | None) -> NDArray[Any] | None:
 def linear(image: NDArray[Any]) -> NDArray[np.float32]:
     """Return what `pixels` gave as linear f4."""
     if image.dtype != np.uint8:
-        return image
-    color = image.astype(np.float32) / 255
+        return image.astype(np.float32, copy=False)
+    color: NDArray[np.float32] = image.astype(np.float32) / np.float32(255)
     low, high = color[..., :3] / 12.92, ((color[..., :3] + 0.055) / 1.055) ** 2.4
     color[..., :3] = np.where(color[..., :3] <= 0.04045, low, high)
     return color

@@ -1,6 +1,7 @@
 """What is around the bodies: camera, lights, wind, world, domain; each sampled per frame."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import bpy
 import numpy as np
@@ -24,7 +25,8 @@ from . import nodes
 from .transforms import require_finite_matrices, rigid
 
 Floats = NDArray[np.float64]
-_KINDS = {"SUN": "sun", "POINT": "point", "SPOT": "spot", "AREA": "area"}
+_LightKind = Literal["sun", "point", "spot", "area"]
+_KINDS: dict[str, _LightKind] = {"SUN": "sun", "POINT": "point", "SPOT": "spot", "AREA": "area"}
 
 
 @dataclass

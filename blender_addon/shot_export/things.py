@@ -132,7 +132,7 @@ def _only_instances(original: bpy.types.Object) -> bool:
 def _may_change_shape(thing: Thing) -> bool:
     if thing.role == "DYNAMIC" or thing.is_instance:
         return False
-    return bool(thing.original.modifiers) or getattr(thing.original.data, "shape_keys", None)
+    return bool(thing.original.modifiers or getattr(thing.original.data, "shape_keys", None))
 
 
 def _shown_in_render(layer: bpy.types.ViewLayer) -> set[str]:

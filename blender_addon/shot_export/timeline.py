@@ -62,9 +62,9 @@ def kept(scene: bpy.types.Scene) -> Iterator[None]:
 
 def fcurves(animation: bpy.types.AnimData | None) -> list[bpy.types.FCurve]:
     """Return the F-curves that drive one data-block, whatever Blender's version."""
-    action = animation.action if animation else None
-    if action is None:
+    if animation is None or animation.action is None:
         return []
+    action = animation.action
     if hasattr(action, "fcurves"):
         return list(action.fcurves)
     return [

@@ -69,7 +69,8 @@ def _checkered() -> bpy.types.Material:
     pixels[..., :3] = np.where(tiles[..., None], (0.8, 0.2, 0.1), (0.1, 0.3, 0.7))
     image.pixels.foreach_set(pixels.ravel())
     material = bpy.data.materials.new("Checkered")
-    material.use_nodes = True
+    if not material.node_tree:
+        material.use_nodes = True  # from 5.0 on materials have nodes, and asking warns
     nodes = material.node_tree.nodes
     texture = nodes.new("ShaderNodeTexImage")
     texture.image = image
