@@ -8,8 +8,9 @@ import pytest
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet
 from impetus.backend.stages.images.lamps import Lamp, lamps_at
-from impetus.backend.stages.images.lighting import Surface, shade
+from impetus.backend.stages.images.lighting import shade
 from impetus.backend.stages.images.nearness import Nearness
+from impetus.backend.stages.images.reflectance import Surface
 from impetus.backend.stages.images.shadows import Arena, arena_of, cast_shadow
 from impetus.kernels.splat_project import SplatPose
 

@@ -2,69 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....kernels.splat_project import SplatPose
 from ....kernels.splat_shade import Reflectance, ShadowMap, add_lamp
 from ...contract.arrays import Array
-from ...contract.shot import Shot, Water
 from .lamps import Lamp
 from .nearness import Nearness
+from .reflectance import Surface
 from .water import wet
-
-if TYPE_CHECKING:
-    from ..bodies.prepare import SplatLooks
 
 TURNED_AWAY = -0.15
 "A normal that turns away from the camera by more than this cosine belongs to a thin sheet's back."
-DIELECTRIC = 0.08
-"Reflectance at normal incidence of a fully specular dielectric, as in Blender's Principled BSDF."
 LIGHT_FROM_BELOW = 0.5
 "Share of the surroundings' light that reaches a surface that looks straight down."
 SKIN_THICKNESSES, SKIN_SIZES = 2.0, 0.7
 "Parts of a splat's sigma along its normal, and of its size, that make its skin."
-
-
-@dataclass(frozen=True)
-class Surface:
-    """The splats of a whole shot as light meets them, one row each, f32; the same in every frame.
-
-    `albedo`, `diffuse`, `specular`, `emission` (n, 3), `roughness`, `wrap`, `opacity` (n,);
-    `lit` (n,) bool: the albedo holds the light already; `water` (n,) bool.
-    """
-
-    albedo: Array
-    diffuse: Array
-    specular: Array
-    emission: Array
-    roughness: Array
-    wrap: Array
-    opacity: Array
-    lit: Array
-    water: Array
-
-
-def surface_of(shot: Shot, looks: "SplatLooks") -> Surface:
-    """Turn looks as artists give them into reflectances."""
-    is_water = np.array([isinstance(body.material, Water) for body in shot.bodies], bool)
-    water = is_water[looks.body]
-    albedo = np.asarray(looks.albedo, np.float32)
-    metallic = looks.metallic[:, None]
-    specular = (1 - metallic) * DIELECTRIC * looks.specular[:, None] + metallic * albedo
-    diffuse = albedo * (1 - metallic)
-    return Surface(
-        albedo=albedo,
-        diffuse=np.ascontiguousarray(diffuse, np.float32),
-        specular=specular.astype(np.float32),
-        emission=np.asarray(looks.emission, np.float32),
-        roughness=np.asarray(looks.roughness, np.float32),
-        wrap=np.zeros(len(water), np.float32),
-        opacity=np.asarray(looks.opacity, np.float32),
-        lit=np.asarray(looks.lit, bool),
-        water=water,
-    )
 
 
 @dataclass(frozen=True)

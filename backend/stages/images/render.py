@@ -15,13 +15,14 @@ from ..bodies.prepare import Prepared
 from ..splats import PosedSplats
 from .backdrop import backdrop_of
 from .lamps import lamps_at
-from .lighting import Surface, shade, surface_of
+from .lighting import shade
 from .nearness import Nearness
+from .reflectance import Surface, surface_of
 from .rendered import RenderedFrame
 from .shadows import Arena, arena_of, cast_shadow
 
 if TYPE_CHECKING:
-    from ..pipeline import Listener
+    from ..progress import Listener
 
 T = TypeVar("T")
 

@@ -6,15 +6,12 @@ the free surface is seen once, although several blobs make it.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ....kernels.splat_project import SplatPose
 from ...contract.arrays import Array
-
-if TYPE_CHECKING:
-    from .lighting import Surface
+from .reflectance import Surface
 
 HEAD_ON = 0.02
 "Reflectance of water at normal incidence (index of refraction 1.33)."
@@ -35,7 +32,7 @@ WRAP = 0.6
 "Light goes into water and comes out elsewhere: its shade is soft."
 
 
-def wet(surface: "Surface", pose: SplatPose, facing: Array, openness: Array | None) -> "Surface":
+def wet(surface: Surface, pose: SplatPose, facing: Array, openness: Array | None) -> Surface:
     """Return the surface with the reflectances and opacities that water has from here.
 
     `facing` (n,) cosine between normal and view; `openness` (n,) as of Nearness.
