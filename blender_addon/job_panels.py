@@ -166,6 +166,8 @@ class VIEW3D_PT_impetus_takes(_OfSidebar, bpy.types.Panel):
         side.operator("impetus.open_folder", text="", icon="FILE_FOLDER")
         side.separator()
         side.operator("impetus.remove_take", text="", icon="REMOVE")
+        if before := settings.view_before:
+            _draw_text(layout, f"View transform: Standard, not {before.split('|')[0]}", "INFO")
         if (take := active_take(context)) is None:
             return
         if take.state in {"failed", "cancelled", "paused"} and take.job:

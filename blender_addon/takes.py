@@ -261,7 +261,8 @@ def _show_as_is(scene: bpy.types.Scene) -> None:
 
 def _is_plain(scene: bpy.types.Scene) -> bool:
     view = scene.view_settings
-    return view.view_transform == "Standard" and (view.exposure, view.gamma) == (0.0, 1.0)
+    names, numbers = (view.view_transform, view.look), (view.exposure, view.gamma)
+    return names == ("Standard", "None") and numbers == (0.0, 1.0)
 
 
 def restore_view(scene: bpy.types.Scene) -> None:

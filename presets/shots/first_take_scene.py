@@ -17,7 +17,7 @@ STAGE_RADIUS = 1.3
 
 def build() -> bpy.types.Scene:
     """Replace the open file by the scene, and return it."""
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps extensions on
     scene = bpy.context.scene
     scene.name = "First Take"
     scene.frame_start, scene.frame_end = 1, FRAMES
@@ -82,6 +82,7 @@ def _object(name: str, mesh: bpy.types.Mesh, *materials: bpy.types.Material) -> 
 
 def _material(name: str, color: tuple[float, float, float], **inputs: Any) -> bpy.types.Material:
     material = bpy.data.materials.new(name)
+    material.diffuse_color = (*color, 1.0)  # what the solid viewport shows
     if not material.node_tree:
         material.use_nodes = True
     shader = material.node_tree.nodes["Principled BSDF"]
