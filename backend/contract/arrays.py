@@ -54,14 +54,16 @@ def rebuild(ref: ArrayRef, data: bytes | bytearray | memoryview) -> Array:
     return array
 
 
-def require_finite(where: str, array: Array) -> None:
+def require_finite(
+    where: str, array: Array, remedy: str = "Clear the object's transform or mesh data there."
+) -> None:
     """Raise ShotError with the first offending index if a float array holds NaN or infinity."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
         raise ShotError(
             where,
-            f"expected finite numbers, got {array[first]!r} at {list(first)}.",
-            "Clear the object's transform or mesh data there.",
+            f"expected finite numbers, got {float(array[first])} at {list(first)}.",
+            remedy,
         )
 
 

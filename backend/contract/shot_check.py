@@ -119,11 +119,11 @@ def _check_camera(shot: Shot, arrays: ArraySet) -> None:
             f"got {poses.shape} and {k.shape}.",
         )
     _check_rigid("Camera", poses)
-    require_finite("Camera intrinsics", k)
+    require_finite("Camera intrinsics", k, "Set the camera's lens, sensor and shift.")
     if (k[:, :2] <= 0).any():
         raise ShotError(
             "Camera",
-            f"expected a positive focal length, got {k[:, :2].min()!r} px.",
+            f"expected a positive focal length, got {k[:, :2].min():.3g} px.",
             "Set the camera's focal length.",
         )
     if shot.camera.clip_end <= shot.camera.clip_start:
@@ -131,6 +131,7 @@ def _check_camera(shot: Shot, arrays: ArraySet) -> None:
             "Camera",
             "expected its clip end beyond its clip start, got "
             f"{shot.camera.clip_end} and {shot.camera.clip_start} m.",
+            "Raise the camera's clip end, or lower its clip start.",
         )
 
 
@@ -141,10 +142,11 @@ def _check_track(where: str, array: Array, frames: FrameRange, row: tuple[int, .
             f"expected {row or 'one value'} for 1 or {frames.tracked_count} frames, "
             f"got {array.shape}.",
         )
-    require_finite(where, array)
+    require_finite(where, array, "Enter a number there.")
 
 
 def _check_poses(where: str, poses: Array, frames: FrameRange) -> None:
+    require_finite(where, poses)
     _check_track(where, poses, frames, (4, 4))
     _check_rigid(where, poses)
 

@@ -13,6 +13,8 @@ from .shape import Shape, pose_at, thickness_of, track_row
 
 Floats = NDArray[np.float64]
 
+GRAIN = 1 / 32
+"Cells to which positions are exact: single precision grows coarse far from the origin."
 SLACK = 5e-5
 "Cells that a body may stick out: rounding."
 HORIZON = 1.0
@@ -27,7 +29,7 @@ def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain |
     """Return the grid of the shot's dynamic bodies; None where there is none.
 
     Spacing is the box's longest side over `resolution`. Raises ShotError when the box has no size
-    or a dynamic body is not inside it.
+    or a dynamic body is not inside it, or too far from the world's origin for its cells.
     """
     dynamic = [i for i, body in enumerate(shot.bodies) if body.role == "dynamic"]
     if not dynamic:
@@ -43,6 +45,7 @@ def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain |
     spacing = float((high - low).max() / shot.simulation.resolution)
     for i in dynamic:
         _require_inside(shot, arrays, shapes, i, box, spacing)
+        _require_near(shot.bodies[i].name, world_bounds(shot, arrays, shapes, i), spacing)
     cells = np.ceil((high - low) / spacing - 1e-6).astype(int)
     return Domain(
         origin=_triple(low),
@@ -138,6 +141,18 @@ def _require_inside(
             f"expected inside the domain {_metres(box.low)} to {_metres(box.high)}, "
             f"got {_metres(low)} to {_metres(high)}.",
             "Move it inside, or enlarge the domain.",
+        )
+
+
+def _require_near(where: str, bounds: tuple[Floats, Floats], spacing: float) -> None:
+    limit = GRAIN * spacing / float(np.finfo(np.float32).eps)
+    reach = float(np.abs(bounds).max())
+    if reach > limit:
+        raise ShotError(
+            where,
+            f"expected within {limit:.3g} m of the world's origin, where cells of {spacing:.3g} m "
+            f"are still told apart, got {reach:.3g} m.",
+            "Move the scene to the origin, or lower the resolution.",
         )
 
 
