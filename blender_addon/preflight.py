@@ -22,8 +22,12 @@ def problems(scene: bpy.types.Scene) -> list[Problem]:
     """Return what is wrong with the scene as it stands, the worst first."""
     found = [*_camera(scene), *_frames(scene)]
     acting = [ob for ob in scene.objects if ob.impetus.role != "NONE"]
-    if not any(ob.impetus.role == "DYNAMIC" for ob in acting):
+    dynamic = [ob for ob in acting if ob.impetus.role == "DYNAMIC"]
+    if not dynamic:
         found.append(Problem("Scene", "No object is dynamic yet", "ADD_PHYSICS"))
+    elif all(ob.hide_render for ob in dynamic):
+        found.append(Problem("Scene", "Every dynamic object is hidden from render; show one"))
+    found += [problem for ob in dynamic for problem in _open_mesh(scene, ob)]
     for ob in acting:
         found += _object(ob)
     for ob in scene.objects:
@@ -43,7 +47,7 @@ def _camera(scene: bpy.types.Scene) -> Iterator[Problem]:
 
 def _frames(scene: bpy.types.Scene) -> Iterator[Problem]:
     if scene.frame_end <= scene.frame_start:
-        yield Problem("Scene", "The frame range has fewer than two frames")
+        yield Problem("Scene", "The frame range has fewer than two frames; raise its end")
     elif scene.impetus.simulation_start > scene.frame_end:
         yield Problem("Scene", "The simulation starts after the last frame", "START_FIRST")
 
@@ -57,8 +61,19 @@ def _object(ob: bpy.types.Object) -> Iterator[Problem]:
         yield Problem(ob.name, "The mesh has no faces", "REMOVE_PHYSICS")
     animated = {curve.data_path for curve in fcurves(ob.animation_data)}
     if "scale" in animated and ob.impetus.role == "KINEMATIC":
-        yield Problem(ob.name, "Its scale is animated, which cannot be simulated")
+        yield Problem(ob.name, "Its scale is animated, which cannot be simulated; remove that")
     if ob.impetus.role == "STATIC" and animated & {
         "location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle",
     }:  # fmt: skip
         yield Problem(ob.name, "Static, but animated", "MAKE_KINEMATIC", True)
+
+
+def _open_mesh(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:
+    """Where two faces meet at every edge, there are two corners for each edge; counts are cheap."""
+    depsgraph = scene.view_layers[0].depsgraph
+    if ob.type != "MESH" or ob.mode == "EDIT" or ob.impetus.thickness > 0 or depsgraph is None:
+        return
+    mesh = ob.evaluated_get(depsgraph).data  # with its modifiers, as of the last redraw
+    if mesh.polygons and len(mesh.loops) != 2 * len(mesh.edges):
+        text = "The mesh is open, so it counts as a sheet; close it, or set its thickness"
+        yield Problem(ob.name, text, "", True)

@@ -74,7 +74,7 @@ def make_take(
     if not any(body.role == "dynamic" for body in exported.shot.bodies):
         raise ShotError(
             "Scene", "expected at least one dynamic object, got none.",
-            "Give an object Impetus physics, in Properties, Physics.",
+            "Give one Impetus physics, in Properties, Physics, and show it in renders.",
         )  # fmt: skip
     if folder is not None:
         takes.claim(folder, shot_hash(exported.shot))

@@ -69,6 +69,10 @@ class CameraSamples:
         """Return the samples as the shot's camera."""
         matrices = np.stack(self.matrices)
         require_finite_matrices(self.name, matrices)
+        if not np.linalg.norm(matrices[:, :3, :3], axis=1).all():
+            raise ShotError(
+                self.name, "expected a scale above zero, got zero.", "Clear its scale (Alt S)."
+            )
         poses = opencv_pose(matrices)
         poses[:, :3, 3] *= metres
         return CameraTrack(

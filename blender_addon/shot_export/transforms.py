@@ -9,6 +9,8 @@ from impetus.backend.contract.errors import ShotError
 
 Floats = NDArray[np.float64]
 SCALE_TOLERANCE = 1e-4
+HUGE = 1e18
+"Blender turns infinity into the largest float, which no arithmetic survives."
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,13 @@ def rigid(where: str, matrices: Floats, metres: float) -> Floats:
 
 
 def require_finite_matrices(where: str, matrices: Floats) -> None:
-    """Raise ShotError if a world matrix holds NaN or infinity."""
-    if not np.isfinite(matrices).all():
-        bad = matrices[~np.isfinite(matrices)][0]
+    """Raise ShotError if a world matrix holds NaN, or infinity as Blender keeps it."""
+    good = np.abs(matrices) < HUGE
+    if not good.all():
+        bad = matrices[~good][0]
         raise ShotError(
             where,
-            f"expected a transform of finite numbers, got {bad}.",
+            f"expected a transform of finite numbers, got {bad:.3g}.",
             "Clear its transform (Alt G, Alt R, Alt S), or that of its parent.",
         )
 
