@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from impetus.backend.contract import messages as m
 from impetus.backend.contract.arrays import ArrayRef
-from impetus.backend.service.calls import read_call
+from impetus.backend.service.doors.calls import read_call
 
 from . import shots
 

@@ -24,7 +24,7 @@ from impetus.backend.contract.keys import (
 )
 from impetus.backend.contract.sockets import CONTROL, Context, client_socket, server_socket
 from impetus.backend.evaluation.mutation import mutate
-from impetus.backend.service.gate import Gate
+from impetus.backend.service.doors.gate import Gate
 
 from . import shots
 from .served import Served, follow, is_state, serve, submit, wait_for

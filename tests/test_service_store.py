@@ -20,11 +20,11 @@ from impetus.backend.contract.errors import (
     UnknownJobError,
     UnknownTakeError,
 )
-from impetus.backend.service import store as store_module
-from impetus.backend.service.array_store import MAX_PARTS, ArrayStore
 from impetus.backend.service.endings import exit_code, explain
-from impetus.backend.service.store import Job, Store
-from impetus.backend.service.takes import Takes
+from impetus.backend.service.kept import store as store_module
+from impetus.backend.service.kept.array_store import MAX_PARTS, ArrayStore
+from impetus.backend.service.kept.store import Job, Store
+from impetus.backend.service.kept.takes import Takes
 
 from . import shots
 
@@ -206,8 +206,8 @@ def test_what_is_no_take_has_no_folder(tmp_path: Path, take: str) -> None:
 
 def test_no_code_comes_in_and_no_decision_hangs_on_the_wall_clock() -> None:
     """Wall time names things and is shown; every deadline, order and lease is by other means."""
-    folder = Path(store_module.__file__).parent
-    sources = [*folder.glob("*.py"), *(folder.parent / "contract").glob("*.py")]
+    backend = Path(store_module.__file__).parents[2]
+    sources = [*(backend / "service").rglob("*.py"), *(backend / "contract").glob("*.py")]
     assert len(sources) > 20
     wall = {path.name for path in sources if re.search(r"time\.time|datetime", path.read_text())}
     assert wall == {"store.py", "messages.py"}

@@ -10,6 +10,7 @@ from ..contract.errors import (
     ImpetusError,
     InternalError,
     MemoryShortError,
+    ResourceError,
 )
 
 DONE, FATAL, OUT_OF_MEMORY, RETRY = 0, 1, 12, 75
@@ -27,6 +28,10 @@ A process that is killed ends with the signal's own code; run again, it goes on,
 
 DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 "EFBIG: a file system, or a limit, that holds no larger file."
+PLACE_ERRORS = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR,
+)  # fmt: skip
+"What is there is not a folder, or not ours to write to."
 DISK_RESERVE = 1 << 20
 "With less than this free, what failed failed for want of room: libraries tell it variously."
 
@@ -41,6 +46,11 @@ def explain(raised: BaseException, folder: Path) -> ImpetusError:
         return MemoryShortError(
             f"The memory was not enough: {raised or 'no more could be had'}.",
             "Lower the resolution or the splat budget, or close other programs.",
+        )
+    if isinstance(raised, OSError) and raised.errno in PLACE_ERRORS and raised.filename:
+        return ResourceError(
+            f"Expected to be able to write {raised.filename}, got: {raised.strerror}.",
+            "Choose another folder, or allow it to be written.",
         )
     if _is_disk_full(raised, folder):
         return DiskFullError(

@@ -12,11 +12,11 @@ from ..contract.errors import CancelledError, DiskFullError, InternalError, Refu
 from ..contract.keys import private_folder
 from ..contract.shot import Shot
 from ..contract.shot_check import array_refs, check_shot, shot_hash
-from .array_store import ArrayStore
 from .executor import Executor
+from .kept.array_store import ArrayStore
+from .kept.store import Job, Store
+from .kept.takes import Takes
 from .pipe import Ended, FromWorker, Landed, Moved, Order, Said
-from .store import Job, Store
-from .takes import Takes
 from .worker_process import Died
 
 RESTARTS = 5

@@ -28,17 +28,17 @@ from ..contract.keys import (
 )
 from ..contract.process import FileLock
 from ..contract.sockets import BULK, CONTROL, Context, server_socket
-from .array_store import ArrayStore
-from .audience import Audience
-from .bulk import BulkDesk
-from .desk import FEATURES, Desk
+from .doors.audience import Audience
+from .doors.bulk import BulkDesk
+from .doors.desk import FEATURES, Desk
+from .doors.gate import Gate
 from .executor import DEADLINES, Executor
 from .executor import IDLE_SECONDS as WORKER_IDLE_SECONDS
 from .foreman import Foreman
-from .gate import Gate
+from .kept.array_store import ArrayStore
+from .kept.store import Store
+from .kept.takes import Takes
 from .pipe import FromWorker
-from .store import Store
-from .takes import Takes
 from .worker_process import Died
 
 HOST = "127.0.0.1"

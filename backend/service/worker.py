@@ -27,8 +27,8 @@ from ..contract.errors import CancelledError, ImpetusError
 from ..contract.messages import Stage
 from ..contract.shot import Shot
 from ..contract.shot_check import array_refs
-from .array_store import ArrayStore
 from .endings import explain
+from .kept.array_store import ArrayStore
 from .pipe import (
     Ended,
     Landed,

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import get_args
 
-from ..contract import messages as m
-from ..contract.errors import UnknownTakeError
-from ..contract.keys import private_folder
-from ..contract.take_files import frame_path, is_whole
+from ...contract import messages as m
+from ...contract.errors import UnknownTakeError
+from ...contract.keys import private_folder
+from ...contract.take_files import frame_path, is_whole
 
 TAKE_ID = re.compile(r"[0-9A-Za-z-]{8,64}")
 NAME_LENGTH = 32

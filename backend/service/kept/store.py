@@ -13,9 +13,9 @@ from pathlib import Path
 
 import msgspec
 
-from ..contract import messages as m
-from ..contract.errors import UnknownJobError, UnknownTakeError
-from ..contract.shot import Shot
+from ...contract import messages as m
+from ...contract.errors import UnknownJobError, UnknownTakeError
+from ...contract.shot import Shot
 
 RING = 20_000
 "Events kept per job: at ten a second, half an hour of progress or any shot's frames."

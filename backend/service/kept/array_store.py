@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from ..contract.arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, rebuild
-from ..contract.errors import MessageError, ShotError
-from ..contract.keys import private_folder
-from ..contract.messages import CHUNK_BYTES
+from ...contract.arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, rebuild
+from ...contract.errors import MessageError, ShotError
+from ...contract.keys import private_folder
+from ...contract.messages import CHUNK_BYTES
 
 MAPPED_BYTES = 1 << 20
 "From this size on an array is mapped, not read: a mapping holds a file handle."

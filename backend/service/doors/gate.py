@@ -11,8 +11,8 @@ from pathlib import Path
 import zmq
 from zmq.utils import z85
 
-from ..contract.keys import DOMAIN, allowed_keys
-from ..contract.sockets import Context, Socket
+from ...contract.keys import DOMAIN, allowed_keys
+from ...contract.sockets import Context, Socket
 
 ENDPOINT = "inproc://zeromq.zap.01"
 log = logging.getLogger(__name__)

@@ -7,23 +7,23 @@ from collections.abc import Callable
 import msgspec
 import numpy as np
 
-from ..contract import messages as m
-from ..contract.arrays import ArrayRef
-from ..contract.errors import (
+from ...contract import messages as m
+from ...contract.arrays import ArrayRef
+from ...contract.errors import (
     DiskFullError,
     ImpetusError,
     MessageError,
     RefusedError,
     ShotError,
 )
-from ..contract.shot import Shot
-from ..contract.sockets import CONTROL
-from .array_store import ArrayStore
+from ...contract.shot import Shot
+from ...contract.sockets import CONTROL
+from ..endings import explain
+from ..foreman import Foreman
+from ..kept.array_store import ArrayStore
+from ..kept.store import Job, Store
 from .audience import Audience, Session
 from .calls import DECODING_ERRORS, read_call, refuse
-from .endings import explain
-from .foreman import Foreman
-from .store import Job, Store
 
 LASTING = (m.Submit, m.SubmitLarge, m.Cancel, m.Resume, m.Remove, m.Shutdown)
 "Requests that change something; their answers are kept."

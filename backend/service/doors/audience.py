@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 import zmq
 
-from ..contract.sockets import Socket
-from .store import Store
+from ...contract.sockets import Socket
+from ..kept.store import Store
 
 SESSIONS = 256
 "Clients remembered; who is forgotten is asked to say hello again."

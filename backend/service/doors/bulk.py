@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 import zmq
 
-from ..contract import messages as m
-from ..contract.errors import ImpetusError, MessageError
-from ..contract.sockets import Socket
-from .array_store import ArrayStore
+from ...contract import messages as m
+from ...contract.errors import ImpetusError, MessageError
+from ...contract.sockets import Socket
+from ..endings import explain
+from ..kept.array_store import ArrayStore
+from ..kept.store import Store
+from ..kept.takes import Takes
 from .calls import read_call, refuse
-from .endings import explain
-from .store import Store
-from .takes import Takes
 
 log = logging.getLogger(__name__)
 

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from ..contract import messages as m
-from ..contract.errors import ImpetusError, MessageError, VersionError
+from ...contract import messages as m
+from ...contract.errors import ImpetusError, MessageError, VersionError
 
 SENTENCE = 1000
 

@@ -1,0 +1,1 @@
+"""Who may come in, what they ask, and what they are told."""

@@ -1,0 +1,1 @@
+"""What outlives the server: jobs and events, arrays, takes."""
