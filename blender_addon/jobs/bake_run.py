@@ -66,17 +66,20 @@ def say(line: str) -> None:
 def real_copies(scene: Any, start: int) -> tuple[list[Any], list[Any]]:
     """Put a plain mesh object in the place of everything that is seen; return things and copies."""
     from impetus_extension.shot_export.things import Things
+    from impetus_extension.shot_export.timeline import shown
 
     layer = scene.view_layers[0]
     collected = Things(scene, layer)
     scene.frame_set(start)
-    collected.add(start, layer.depsgraph, meshes=True, last=False)
-    things = [thing for thing in collected.present(1) if thing.mesh is not None]
-    copies = [copy_of(thing, scene) for thing in things]
-    for instance in layer.depsgraph.object_instances:
-        source = instance.parent if instance.is_instance else instance.object
-        if instance.is_instance or source.original.type not in {"LIGHT", "CAMERA", "VOLUME"}:
-            HIDDEN.add(source.original)
+    with shown(layer):
+        layer.update()
+        collected.add(start, layer.depsgraph, meshes=True, last=False)
+        things = [thing for thing in collected.present(1) if thing.mesh is not None]
+        copies = [copy_of(thing, scene) for thing in things]
+        for instance in layer.depsgraph.object_instances:
+            source = instance.parent if instance.is_instance else instance.object
+            if instance.is_instance or source.original.type not in {"LIGHT", "CAMERA", "VOLUME"}:
+                HIDDEN.add(source.original)
     for source in HIDDEN:
         source.hide_render = True
     for copy in copies:

@@ -20,7 +20,7 @@ from impetus.backend.contract.shot_check import check_shot
 from . import surroundings
 from .bodies import BodyReader
 from .things import Thing, Things
-from .timeline import frame_range, kept, walk
+from .timeline import frame_range, kept, shown, walk
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def export_shot(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None
     viewport shows them. Raises ShotError naming the object, with what to do.
     """
     reader = _SceneReader(scene, layer or scene.view_layers[0])
-    with kept(scene):
+    with shown(reader.layer), kept(scene):
         reader.sample()
         shot = reader.shot()
     check_shot(shot, reader.arrays)

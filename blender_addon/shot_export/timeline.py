@@ -43,6 +43,38 @@ def walk(
 
 
 @contextmanager
+def shown(layer: bpy.types.ViewLayer) -> Iterator[None]:
+    """Show what only the window hides, and hide it again: a render sees it, and so does a shot."""
+    nodes = [node for node in _nodes(layer.layer_collection) if not node.exclude]
+    groups = [node.collection for node in nodes if node.collection.library is None]
+    things = [ob for ob in layer.objects if ob.field is None or ob.field.type == "NONE"]
+    closed_eyes = [ob for ob in things if not ob.hide_render and ob.hide_get(view_layer=layer)]
+    owners = (*nodes, *groups, *(ob for ob in things if ob.library is None))
+    off = [owner for owner in owners if owner.hide_viewport and not _is_unrendered(owner)]
+    for owner in off:
+        owner.hide_viewport = False
+    for ob in closed_eyes:
+        ob.hide_set(False, view_layer=layer)
+    try:
+        yield
+    finally:
+        for ob in closed_eyes:
+            ob.hide_set(True, view_layer=layer)
+        for owner in off:
+            owner.hide_viewport = True
+
+
+def _nodes(node: bpy.types.LayerCollection) -> Iterator[bpy.types.LayerCollection]:
+    for child in node.children:
+        yield child
+        yield from _nodes(child)
+
+
+def _is_unrendered(owner: Any) -> bool:
+    return bool(getattr(owner, "collection", owner).hide_render)
+
+
+@contextmanager
 def kept(scene: bpy.types.Scene) -> Iterator[None]:
     """Put frame, camera and every animated value back at the end.
 

@@ -173,6 +173,24 @@ def test_collection_instances_are_bodies_of_their_own(scene):
     assert exported.arrays.of(second.poses)[0, 0, 3] == 4
 
 
+def test_what_only_the_window_hides_is_exported_and_stays_hidden(scene):
+    add_camera(scene)
+    add_cube(scene, "Eye").hide_set(True)
+    add_cube(scene, "Screen").hide_viewport = True
+    lamp = bpy.data.objects.new("Lamp", bpy.data.lights.new("Lamp", "POINT"))
+    group = bpy.data.collections.new("Lamps")
+    group.objects.link(lamp)
+    scene.collection.children.link(group)
+    node = bpy.context.view_layer.layer_collection.children["Lamps"]
+    node.hide_viewport = True
+    exported = export(scene)
+    assert {each.name for each in exported.shot.bodies} >= {"Eye", "Screen"}
+    assert len(exported.shot.lights) == 1
+    assert node.hide_viewport
+    assert bpy.data.objects["Screen"].hide_viewport
+    assert bpy.data.objects["Eye"].hide_get()
+
+
 def test_what_the_render_hides_is_left_out(scene):
     add_camera(scene)
     add_cube(scene, "Seen")
