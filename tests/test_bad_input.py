@@ -164,6 +164,21 @@ def test_render_says_one_sentence(
     assert words in said[0]
 
 
+@pytest.mark.parametrize("spoiled", ["out", "cache"])
+def test_a_folder_that_is_none_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], spoiled: str
+) -> None:
+    path = tmp_path / "x.shot"
+    write_shot(path, *thing())
+    (tmp_path / spoiled).write_text("in the way")
+    out, cache = tmp_path / "out", tmp_path / "cache"
+    assert render_shot(path, out, cache, device="cpu", resume=True) == 1
+    said = capsys.readouterr().err
+    assert f"Expected to be able to write {tmp_path / spoiled}, got: File exists." in said
+    assert "Choose another folder" in said
+    assert "Traceback" not in said
+
+
 # --- through the server
 
 

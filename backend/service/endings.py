@@ -10,7 +10,6 @@ from ..contract.errors import (
     ImpetusError,
     InternalError,
     MemoryShortError,
-    ResourceError,
 )
 
 DONE, FATAL, OUT_OF_MEMORY, RETRY = 0, 1, 12, 75
@@ -48,7 +47,7 @@ def explain(raised: BaseException, folder: Path) -> ImpetusError:
             "Lower the resolution or the splat budget, or close other programs.",
         )
     if isinstance(raised, OSError) and raised.errno in PLACE_ERRORS and raised.filename:
-        return ResourceError(
+        return ImpetusError(
             f"Expected to be able to write {raised.filename}, got: {raised.strerror}.",
             "Choose another folder, or allow it to be written.",
         )
