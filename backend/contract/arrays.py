@@ -3,7 +3,7 @@
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
 import numpy as np
@@ -33,8 +33,8 @@ class ArrayRef(msgspec.Struct, frozen=True):
 def refer(array: Array) -> tuple[ArrayRef, Array]:
     """Return the reference of an array, and the array in the layout that it speaks of."""
     kind = cast(DType, array.dtype.str[1:])
-    if kind not in DType.__args__:  # type: ignore[attr-defined]
-        raise ShotError("array", f"expected a dtype of {DType.__args__}, got {array.dtype}.")  # type: ignore[attr-defined]
+    if kind not in get_args(DType):
+        raise ShotError("array", f"expected a dtype of {get_args(DType)}, got {array.dtype}.")
     laid = np.ascontiguousarray(array, dtype=np.dtype(kind).newbyteorder("<"))
     digest = hashlib.sha256(f"{kind}{laid.shape}".encode())
     digest.update(laid.data.cast("B") if laid.size else b"")
