@@ -32,6 +32,37 @@ files = [module.__file__ for module in modules]
 print(json.dumps({"enabled": enabled, "files": files}), flush=True)
 os._exit(0)  # Blender 4.2's module crashes when Python frees classes with functions
 """
+RENDER = """
+import bmesh
+from pathlib import Path
+from bl_ext.user_default.impetus import headless
+from impetus.backend.contract.launch import connect_or_start
+
+bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+scene = bpy.context.scene
+scene.frame_start, scene.frame_end = 1, 3
+scene.render.resolution_x, scene.render.resolution_y = 64, 36
+mesh, shape = bpy.data.meshes.new("Cube"), bmesh.new()
+bmesh.ops.create_cube(shape, size=0.5)
+shape.to_mesh(mesh)
+cube = bpy.data.objects.new("Cube", mesh)
+cube.location.z, cube.impetus.role = 0.5, "DYNAMIC"
+camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
+camera.location, camera.rotation_euler = (0, -3, 0.5), (1.5708, 0, 0)
+lamp = bpy.data.objects.new("Sun", bpy.data.lights.new("Sun", "SUN"))
+for thing in (cube, camera, lamp):
+    scene.collection.objects.link(thing)
+scene.camera = camera
+scene.impetus.use_ground, scene.impetus.resolution, scene.impetus.splats = True, 16, 500
+bpy.ops.wm.save_as_mainfile(filepath=str(Path(sys.argv[2]) / "cube.blend"))
+home, python = Path(sys.argv[2]) / "home", Path(sys.argv[3])
+take = headless.make_take(scene, python=python, home=home)
+with connect_or_start(home, python) as client:
+    client.shutdown()
+frames = sorted(path.name for path in Path(sys.argv[2]).glob("impetus/*/beauty/*.png"))
+print(json.dumps({"state": take.state, "frames": frames}), flush=True)
+os._exit(0)
+"""
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +84,18 @@ def test_blender_installs_enables_and_imports_the_zip(extension_zip: Path, tmp_p
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["enabled"] == ["bl_ext.user_default.impetus"]
     assert all(Path(file).is_relative_to(tmp_path) for file in answer["files"]), answer["files"]
+
+
+def test_what_the_zip_installs_makes_a_take(extension_zip: Path, tmp_path: Path) -> None:
+    variables = {**os.environ, "BLENDER_USER_RESOURCES": str(tmp_path / "user")}
+    python = os.environ["IMPETUS_BACKEND_PYTHON"]
+    command = [sys.executable, "-P", "-c", INSTALL + RENDER, extension_zip, tmp_path, python]
+    done = subprocess.run(
+        command, env=variables, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer == {"state": "done", "frames": ["0001.png", "0002.png", "0003.png"]}
 
 
 @pytest.mark.window
