@@ -186,6 +186,9 @@ class OUTPUT_PT_impetus_light(_OfOutput, bpy.types.Panel):
             layout.prop(settings, "bake_samples")
         else:
             layout.prop(settings, "shadows")
+        backdrop = layout.column()
+        backdrop.active = not context.scene.render.film_transparent
+        backdrop.template_ID(settings, "backdrop", open="image.open", text="Backdrop")
 
 
 classes = (

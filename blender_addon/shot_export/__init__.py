@@ -92,7 +92,7 @@ class _SceneReader:
             bodies=tuple(body for body in bodies if body is not None),
             forces=self._forces(),
             lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
-            world=surroundings.read_world(self.scene, self.metres, self.warnings),
+            world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
             simulation=self._simulation(),
             render=RenderSettings(settings.splats, settings.shadows),
             seed=settings.seed,

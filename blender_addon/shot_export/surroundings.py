@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impetus.backend.cameras.track import intrinsics, opencv_pose
-from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.arrays import ArrayRef, ArraySet
 from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.shot import (
     Box,
@@ -148,15 +148,38 @@ def read_wind(
     )
 
 
-def read_world(scene: bpy.types.Scene, metres: float, warnings: list[str]) -> World:
-    """Return what surrounds the shot: the world's light, and the ground where asked for."""
+def read_world(
+    scene: bpy.types.Scene, arrays: ArraySet, metres: float, warnings: list[str]
+) -> World:
+    """Return what surrounds the shot: the world's light, a backdrop, and the ground if any."""
     settings = scene.impetus
     color = _world_color(scene.world, warnings)
     contact = Contact(settings.ground_boundary.lower(), settings.ground_friction)
     ground = Ground(settings.ground_height * metres, contact) if settings.use_ground else None
     return World(
-        background=color, transparent=scene.render.film_transparent, ambient=color, ground=ground
+        background=color,
+        background_image=_backdrop(settings.backdrop, arrays, warnings),
+        transparent=scene.render.film_transparent,
+        ambient=color,
+        ground=ground,
     )
+
+
+def _backdrop(
+    image: bpy.types.Image | None, arrays: ArraySet, warnings: list[str]
+) -> ArrayRef | None:
+    if image is None:
+        return None
+    if image.source in {"MOVIE", "SEQUENCE"}:
+        warnings.append(f"{image.name}: a backdrop stands still; only its present frame is used.")
+    pixels = nodes.pixels(image)
+    if pixels is None:
+        raise ShotError(
+            image.name,
+            "expected a backdrop with pixels, got an image that cannot be read.",
+            "Reload it, or choose another backdrop.",
+        )
+    return arrays.add(pixels)
 
 
 def _world_color(world: bpy.types.World | None, warnings: list[str]) -> tuple[float, float, float]:

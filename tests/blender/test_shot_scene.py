@@ -129,3 +129,33 @@ def test_bad_scenes_get_a_sentence(scene, spoil, where, words):
     assert words in caught.value.sentence
     assert caught.value.remedy
     assert scene.frame_current == frame
+
+
+def test_the_backdrop_is_what_the_image_shows(scene):
+    add_camera(scene)
+    add_cube(scene)
+    image = bpy.data.images.new("Sky", 2, 2)
+    image.pixels = [
+        *(1, 0, 0, 1),
+        *(0, 1, 0, 1),
+        *(0, 0, 1, 1),
+        *(1, 1, 1, 0.5),
+    ]
+    scene.impetus.backdrop = image
+    exported = export(scene)
+    shown = exported.arrays.of(exported.shot.world.background_image)
+    assert shown.tolist() == [
+        [[0, 0, 255, 255], [255, 255, 255, 128]],
+        [[255, 0, 0, 255], [0, 255, 0, 255]],
+    ]
+
+
+def test_a_backdrop_that_cannot_be_read_is_named(scene):
+    add_camera(scene)
+    add_cube(scene)
+    image = bpy.data.images.new("Sky", 2, 2)
+    image.source, image.filepath = "FILE", "//nowhere.png"
+    image.reload()
+    scene.impetus.backdrop = image
+    with pytest.raises(ShotError, match=r"Sky: expected a backdrop.*Reload it"):
+        export(scene)
