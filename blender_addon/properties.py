@@ -10,7 +10,8 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
                  boundary STICK | SLIP | SEPARATE, friction                 (static, kinematic)
 scene.impetus    simulation_start, resolution, particles_per_cell, domain (object), walls
                  OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
-                 splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed, take_name,
+                 splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed,
+                 take_name,
                  takes (name, job, take, state, ...), take_index
 wm.impetus       what runs now; never saved
 """
