@@ -1,5 +1,6 @@
 import errno
 import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from impetus.backend.contract.errors import DiskFullError, ResourceError
 from impetus.backend.contract.shot import Elastic
-from impetus.backend.stages.cache import FrameCache, stage_key
+from impetus.backend.stages.cache import FrameCache, prune, stage_key
 
 
 @pytest.fixture
@@ -124,3 +125,38 @@ def _killed(*_: object) -> None:
 
 def _full(*_: object) -> None:
     raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def filled(cache: Path, stage: str, key: str, *, days: float) -> Path:
+    """A stage folder of 1000 bytes, last used some days ago."""
+    folder = cache / stage / key
+    folder.mkdir(parents=True)
+    (folder / "frame").write_bytes(bytes(1000))
+    then = time.time() - days * 24 * 3600
+    os.utime(folder, (then, then))
+    return folder
+
+
+def test_the_longest_unused_go_first(tmp_path: Path) -> None:
+    old, older, fresh = (
+        filled(tmp_path, "simulate", "old", days=5),
+        filled(tmp_path, "finished", "older", days=9),
+        filled(tmp_path, "simulate", "fresh", days=0.5),
+    )
+    assert prune(tmp_path, (), limit=10_000) == 0
+    assert prune(tmp_path, (), limit=2_500) == 1000
+    assert (old.exists(), older.exists(), fresh.exists()) == (True, False, True)
+    assert prune(tmp_path, (), limit=0) == 1000
+    assert (old.exists(), fresh.exists()) == (False, True)
+
+
+def test_what_was_just_used_stays_and_links_take_no_room(tmp_path: Path) -> None:
+    used = filled(tmp_path, "simulate", "used", days=9)
+    linked = filled(tmp_path, "finished", "linked", days=9)
+    os.link(linked / "frame", tmp_path / "beauty.png")
+    os.utime(linked, (0, 0))
+    assert prune(tmp_path, (used,), limit=1000) == 0
+    assert linked.exists()
+    assert prune(tmp_path, (used,), limit=0) == 0
+    assert (used.exists(), linked.exists()) == (True, False)
+    assert (tmp_path / "beauty.png").read_bytes() == bytes(1000)

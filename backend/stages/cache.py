@@ -1,13 +1,15 @@
 """What a stage has made already: keys by content, frames and checkpoints as whole files."""
 
+import contextlib
 import errno
 import hashlib
 import io
 import os
 import secrets
+import shutil
 import time
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,10 @@ STAGE_VERSIONS: dict[Stage, int] = {
 
 CHECKPOINTS_KEPT = 2
 STALE_SECONDS = 3600.0
+CACHE_BYTES = 20 << 30
+"What a cache may hold of its own; links to the frames of takes take no room."
+REST_SECONDS = 24 * 3600.0
+"What was used this recently stays, whatever it holds: another process may be at it."
 EPOCH = (1980, 1, 1, 0, 0, 0)
 DAMAGE = (zipfile.BadZipFile, ValueError, KeyError, EOFError, NotImplementedError)
 
@@ -66,6 +72,7 @@ class FrameCache:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
+        os.utime(folder)  # `prune` goes by when a folder was last used
         self._drop_leftovers()
 
     def has(self, frame: int) -> bool:
@@ -138,6 +145,36 @@ class FrameCache:
         for part in self.folder.glob("*.tmp"):
             if time.time() - _written(part) > STALE_SECONDS:
                 part.unlink(missing_ok=True)
+
+
+def prune(cache: Path, used: Iterable[Path], limit: int = CACHE_BYTES) -> int:
+    """Remove the stage folders `cache/STAGE/KEY` used longest ago until the rest fits `limit`.
+
+    `used` are those of the shot just made; what was used within REST_SECONDS stays as well.
+    Returns the bytes that became free.
+    """
+    for folder in used:
+        if folder.is_dir():
+            os.utime(folder)
+    folders = sorted(cache.glob("*/*/"), key=_written)
+    sizes = {folder: _own_bytes(folder) for folder in folders}
+    excess, freed = sum(sizes.values()) - limit, 0
+    for folder in folders:
+        if freed >= excess or time.time() - _written(folder) < REST_SECONDS:
+            break
+        shutil.rmtree(folder, ignore_errors=True)
+        freed += sizes[folder]
+    return freed
+
+
+def _own_bytes(folder: Path) -> int:
+    """Sum up the files that have no other name."""
+    own = 0
+    for path in folder.iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another process may be pruning too
+            status = path.stat()
+            own += status.st_size if status.st_nlink == 1 else 0
+    return own
 
 
 def _pack(stream: io.BufferedWriter, arrays: Mapping[str, Array]) -> None:

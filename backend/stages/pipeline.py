@@ -13,7 +13,7 @@ from ..contract.messages import Stage
 from ..contract.shot import Shot
 from ..contract.shot_check import check_shot
 from .bodies.prepare import Prepared, estimate, prepare
-from .cache import FrameCache
+from .cache import FrameCache, prune
 from .device import start_device
 from .diffuse import diffuse, frames_to_render
 from .images.render import frames_to_pose, render, scene_of
@@ -55,6 +55,7 @@ def run(shot: Shot, arrays: ArraySet, workspace: Workspace, listener: Listener) 
         if missing:
             _make(shot, arrays, workspace, _Growth(take, finished, missing), listener)
         close_take(shot, take)
+    prune(workspace.cache, (finished.folder,))
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ class FinishedFrames:
 
     def __init__(self, cache: Path, shot: Shot) -> None:
         nameless = msgspec.structs.replace(shot, name="shot")
-        self._folder = cache / "finished" / stage_key("deliver", nameless, STAGE_VERSIONS)
+        self.folder = cache / "finished" / stage_key("deliver", nameless, STAGE_VERSIONS)
 
     def keep(self, take: Take, frame: int) -> None:
         """Remember a frame that is whole in the take."""
@@ -44,7 +44,7 @@ class FinishedFrames:
         return True
 
     def _path(self, kind: str, frame: int) -> Path:
-        return self._folder / f"{frame:04d}.{kind}"
+        return self.folder / f"{frame:04d}.{kind}"
 
 
 def _sum(path: Path) -> str:
