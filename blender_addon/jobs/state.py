@@ -30,7 +30,7 @@ class State:
     pending: dict[str, Export] = field(default_factory=dict)
     "Shots that are not sent yet, by their take's key."
     known: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
-    "Scene and values of each take that this session touched: undo must not lose a running job."
+    "Scene and values of each take touched since Blender started: undo must not lose a running job."
     retry_at: float = 0.0
 
     def clear(self) -> None:
