@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from impetus.kernels.colliders import Collider
-from impetus.kernels.mpm_materials import ElasticLaw, Law, SandLaw, WaterLaw
-from impetus.kernels.mpm_solver import Domain, MpmSolver, Particles, Push, Tracers
+from impetus.kernels.mpm.colliders import Collider
+from impetus.kernels.mpm.materials import ElasticLaw, Law, SandLaw, WaterLaw
+from impetus.kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
 Array = NDArray[Any]
 

@@ -1,4 +1,4 @@
-"""Slow NumPy twin of splat_project.py and splat_raster.py: one splat after another, float64.
+"""Slow NumPy twin of splats/project.py and splats/raster.py: one splat after another, float64.
 
 Written from the formulas, not from the kernels: covariances and regressions by matrix algebra.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from impetus.kernels.splat_project import SplatPose, View
+from impetus.kernels.splats.project import SplatPose, View
 
 Floats = NDArray[np.float64]
 

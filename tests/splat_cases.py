@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from impetus.kernels.splat_project import SplatPose, View
+from impetus.kernels.splats.project import SplatPose, View
 
 KINDS = ("overlaps", "huge", "tiny", "behind", "border", "needles", "flat", "faint")
 

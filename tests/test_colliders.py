@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from impetus.kernels.colliders import Collider, motion_between, rotation_matrix, rotation_vector
+from impetus.kernels.mpm.colliders import Collider, motion_between, rotation_matrix, rotation_vector
 
 from .mpm_cases import CELL, JELLY, SAND, WATER, Lump, make_solver, push, run
 

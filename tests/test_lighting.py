@@ -12,7 +12,7 @@ from impetus.backend.stages.images.lighting import shade
 from impetus.backend.stages.images.nearness import Nearness
 from impetus.backend.stages.images.reflectance import Surface
 from impetus.backend.stages.images.shadows import Arena, arena_of, cast_shadow
-from impetus.kernels.splat_project import SplatPose
+from impetus.kernels.splats.project import SplatPose
 
 from . import shots
 
@@ -312,8 +312,8 @@ class Openness:
 
 def look_into(side: int, eye: Array, depth: float = 0.04) -> float:
     """Return the alpha of a slab of water in the middle of a picture of it."""
-    from impetus.kernels.splat_project import View
-    from impetus.kernels.splat_raster import render_splats
+    from impetus.kernels.splats.project import View
+    from impetus.kernels.splats.raster import render_splats
 
     pose, normal, top = water_block(side, depth)
     wet = surface(len(normal), water=np.ones(len(normal), bool))

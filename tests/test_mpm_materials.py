@@ -7,9 +7,9 @@ import pytest
 import taichi as ti
 from numpy.typing import NDArray
 
-from impetus.kernels import mpm_materials as laws
 from impetus.kernels.array_types import Floats, Mat3s, Table, Vec3s, Vec6s
-from impetus.kernels.mpm_energy import energy_density
+from impetus.kernels.mpm import materials as laws
+from impetus.kernels.mpm.energy import energy_density
 
 Array = NDArray[Any]
 JELLY = laws.ElasticLaw(1000, 1e5, 0.3)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
-from impetus.kernels.mpm_skin import Skin
+from impetus.kernels.mpm.skin import Skin
 
 
 def block(count: int = 4000, seed: int = 0) -> np.ndarray:

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from impetus.kernels.colliders import Plane
-from impetus.kernels.mpm_materials import ElasticLaw, lame
-from impetus.kernels.mpm_solver import Diverged, MpmSolver
+from impetus.kernels.mpm.colliders import Plane
+from impetus.kernels.mpm.materials import ElasticLaw, lame
+from impetus.kernels.mpm.solver import Diverged, MpmSolver
 
 from .mpm_cases import CELL, JELLY, SAND, WATER, Lump, make_solver, push, run
 from .reference_mpm import TwinState, substep

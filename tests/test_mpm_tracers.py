@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import taichi as ti
 
-from impetus.kernels import mpm_tracers
-from impetus.kernels.colliders import Plane
+from impetus.kernels.mpm import tracers
+from impetus.kernels.mpm.colliders import Plane
 
 from .mpm_cases import CELL, JELLY, WATER, Array, Lump, make_solver, push, run
 from .test_mpm_solver import spinning
@@ -30,7 +30,7 @@ def test_fit_reproduces_an_affine_field_from_part_of_the_nodes() -> None:
     base = cell.astype(np.int32)
     size = ti.math.ivec3(12, 12, 12)
     flat = motion.reshape(-1, 4).astype(np.float32)
-    mpm_tracers.ride(144, 12, h, seconds, 0.0, 0.0, size, flat, base, moved, f)
+    tracers.ride(144, 12, h, seconds, 0.0, 0.0, size, flat, base, moved, f)
     expected = at + seconds * (at @ gradient.T * h + drift) / h
     np.testing.assert_allclose(base + 1 + moved, expected, atol=1e-5)
     error = np.abs(f - np.eye(3) - seconds * gradient).max(axis=(1, 2))
@@ -129,7 +129,7 @@ def test_tracers_that_matter_has_left_come_back_to_it() -> None:
 def test_riding_seldom_changes_little(often: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tracers that ride every substep and every tenth end at the same place."""
     spin = np.array([0.0, 4.0, 0.0])
-    monkeypatch.setattr("impetus.kernels.mpm_solver.RIDE_SUBSTEPS", often)
+    monkeypatch.setattr("impetus.kernels.mpm.solver.RIDE_SUBSTEPS", often)
     particles, tracers, _ = ridden(np.array([0.5, 0, 0]), spin, 0.25)
     away = np.linalg.norm(tracers - particles, axis=1) / CELL
     assert away.mean() < 0.03

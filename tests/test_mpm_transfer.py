@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import taichi as ti
 
-from impetus.kernels import mpm_stepper, mpm_transfer
-from impetus.kernels.colliders import Plane
-from impetus.kernels.mpm_plan import Plan, Sorter
-from impetus.kernels.mpm_state import BLOCK, FROZEN, PAD, Layout, empty_particles
+from impetus.kernels.mpm import stepper, transfer
+from impetus.kernels.mpm.colliders import Plane
+from impetus.kernels.mpm.plan import Plan, Sorter
+from impetus.kernels.mpm.state import BLOCK, FROZEN, PAD, Layout, empty_particles
 
 from .mpm_cases import CELL, JELLY, WATER, Array, Lump, make_solver, push, run
 
@@ -108,7 +108,7 @@ def test_atomic_path_makes_the_same_motion() -> None:
         solver = make_solver(lumps, ground=Plane(0.2, "separate", 0.4), walls="open")
         if not cpu:
             solver._stepper._on_cpu = False
-            solver._stepper._report = np.zeros((1, mpm_transfer.REPORT), np.float32)
+            solver._stepper._report = np.zeros((1, transfer.REPORT), np.float32)
             solver._stepper._sorter = Sorter(solver._stepper.layout, serial=False)
         run(solver, 3, push())
         made.append(solver.position())
@@ -119,7 +119,7 @@ def test_atomic_path_makes_the_same_motion() -> None:
 def weight_sums(count: ti.i32, result: ti.types.ndarray(dtype=ti.math.vec3, ndim=1)):
     for n in range(count):
         f = n / (count - 1.0) - 0.5
-        w = mpm_transfer.weights(ti.math.vec3(f))
+        w = transfer.weights(ti.math.vec3(f))
         total, first, second = 0.0, 0.0, 0.0
         for i in ti.static(range(3)):
             d = i - 1 - f
@@ -140,6 +140,6 @@ def test_grid_suits_the_ground() -> None:
     solver = make_solver([lump], ground=Plane(0.21, "slip", 0))
     layout = solver._stepper.layout
     above = (0.21 - layout.origin[2]) / CELL
-    assert above % 1 == pytest.approx(mpm_stepper.RESTING, abs=1e-6)
+    assert above % 1 == pytest.approx(stepper.RESTING, abs=1e-6)
     assert layout.cells == (32, 32, 33)
     assert make_solver([lump])._stepper.layout.origin == (0, 0, 0)

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from impetus.kernels.splat_bin import TILE, bin_splats, depth_order
-from impetus.kernels.splat_project import (
+from impetus.kernels.splats.bin import TILE, bin_splats, depth_order
+from impetus.kernels.splats.project import (
     FALL_X,
     FALL_Y,
     LOG_OPACITY,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from impetus.kernels.splat_project import (
+from impetus.kernels.splats.project import (
     FALL_X,
     FALL_Y,
     REACH_X,
@@ -15,7 +15,7 @@ from impetus.kernels.splat_project import (
     View,
     project,
 )
-from impetus.kernels.splat_raster import Passes, render_splats
+from impetus.kernels.splats.raster import Passes, render_splats
 
 WIDTH, HEIGHT = 96, 64
 LENS = np.array([90.0, 92.0, 46.0, 33.0])

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from impetus.kernels import splat_bin, splat_raster
-from impetus.kernels.splat_project import SplatPose, View
-from impetus.kernels.splat_raster import Passes, render_depth, render_splats
+from impetus.kernels.splats import bin, raster
+from impetus.kernels.splats.project import SplatPose, View
+from impetus.kernels.splats.raster import Passes, render_depth, render_splats
 
 from .reference_splats import reference_render
 from .splat_cases import KINDS, random_splats
@@ -158,8 +158,8 @@ def test_a_wrong_shape_is_named() -> None:
 def test_one_pixel_a_task_as_on_a_gpu_gives_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     case = random_splats("overlaps", 6)
     rows = render(case)
-    monkeypatch.setattr(splat_raster, "padding", lambda: 1)
-    monkeypatch.setattr(splat_bin, "padding", lambda: 1)
+    monkeypatch.setattr(raster, "padding", lambda: 1)
+    monkeypatch.setattr(bin, "padding", lambda: 1)
     for name, image in vars(render(case)).items():
         np.testing.assert_allclose(image, getattr(rows, name), 1e-5, 1e-5, err_msg=name)
 

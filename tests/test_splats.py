@@ -15,8 +15,8 @@ from impetus.backend.stages.splats import (
     pose_splats,
     round_scale,
 )
-from impetus.kernels.splat_project import View
-from impetus.kernels.splat_raster import Passes, render_splats
+from impetus.kernels.splats.project import View
+from impetus.kernels.splats.raster import Passes, render_splats
 from tests import shots
 
 

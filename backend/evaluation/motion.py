@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, maximum_filter, minimum_filter
 
-from ...kernels.splat_raster import SOLID, Passes, render_splats
+from ...kernels.splats.raster import SOLID, Passes, render_splats
 from ...kernels.warp import follow, motion_validity
 from .motion_scenes import Scene, Truth, cover, pose_at, scenes, trace
 

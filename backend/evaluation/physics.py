@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.colliders import Plane
-from ...kernels.mpm_materials import Law
+from ...kernels.mpm.colliders import Plane
+from ...kernels.mpm.materials import Law
 from .physics_cases import (
     EARTH,
     FPS,

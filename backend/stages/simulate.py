@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.mpm_skin import Skin
-from ...kernels.mpm_solver import Diverged, MpmSolver, Push, Tracers
+from ...kernels.mpm.skin import Skin
+from ...kernels.mpm.solver import Diverged, MpmSolver, Push, Tracers
 from ..contract.arrays import Array, ArraySet
 from ..contract.errors import SimulationError
 from ..contract.shot import Body, Shot, Water

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.splat_project import SplatPose
+from ...kernels.splats.project import SplatPose
 from ..contract.arrays import ArraySet
 from ..contract.shot import Shot
 from .bodies.prepare import Prepared

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ....kernels.mpm_solver import Domain
+from ....kernels.mpm.solver import Domain
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
 from ...contract.shot import Box, Sand, Shot, Water

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ....kernels.colliders import Collider, Plane
 from ....kernels.mesh_distance import signed_distance_grid
-from ....kernels.mpm_materials import ElasticLaw, SandLaw, WaterLaw
-from ....kernels.mpm_solver import Domain, Particles
+from ....kernels.mpm.colliders import Collider, Plane
+from ....kernels.mpm.materials import ElasticLaw, SandLaw, WaterLaw
+from ....kernels.mpm.solver import Domain, Particles
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
 from ...contract.shot import Body, Elastic, Material, Sand, Shot

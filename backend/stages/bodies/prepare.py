@@ -8,7 +8,7 @@ import numpy as np
 import psutil
 from numpy.typing import NDArray
 
-from ....kernels.mpm_solver import Domain, Tracers
+from ....kernels.mpm.solver import Domain, Tracers
 from ...contract.arrays import ArraySet
 from ...contract.errors import MemoryShortError
 from ...contract.shot import Body, Elastic, Sand, Shot, Water

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....kernels import splat_shade
+from ....kernels.splats import shade
 from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Light, Shot
 from ..bodies.shape import pose_at
@@ -44,18 +44,18 @@ def lamps_at(shot: Shot, arrays: ArraySet, frame: int) -> tuple[Lamp, ...]:
 
 def _record(light: Light, pose: Array) -> Array:
     share = {"sun": 1.0, "point": 1 / (4 * np.pi), "spot": 1 / (4 * np.pi), "area": 1 / np.pi}
-    record = np.zeros(splat_shade.LAMP_COLUMNS, np.float32)
-    record[splat_shade.POSITION :][:3] = pose[:3, 3]
-    record[splat_shade.AXIS :][:3] = -pose[:3, 2]
-    record[splat_shade.RADIANT :][:3] = np.multiply(light.color, light.power * share[light.kind])
-    record[splat_shade.RIGHT :][:3] = pose[:3, 0]
-    record[splat_shade.UP :][:3] = pose[:3, 1]
-    record[splat_shade.SUN] = light.kind == "sun"
-    record[splat_shade.FLAT] = light.kind == "area"
-    record[splat_shade.SIZE] = light.size
-    record[splat_shade.CONE], record[splat_shade.CONE_BLEND] = -1.0, 1.0
+    record = np.zeros(shade.LAMP_COLUMNS, np.float32)
+    record[shade.POSITION :][:3] = pose[:3, 3]
+    record[shade.AXIS :][:3] = -pose[:3, 2]
+    record[shade.RADIANT :][:3] = np.multiply(light.color, light.power * share[light.kind])
+    record[shade.RIGHT :][:3] = pose[:3, 0]
+    record[shade.UP :][:3] = pose[:3, 1]
+    record[shade.SUN] = light.kind == "sun"
+    record[shade.FLAT] = light.kind == "area"
+    record[shade.SIZE] = light.size
+    record[shade.CONE], record[shade.CONE_BLEND] = -1.0, 1.0
     if light.kind == "spot":
         cone = math.cos(light.spot_angle / 2)
-        record[splat_shade.CONE] = cone
-        record[splat_shade.CONE_BLEND] = max(1e-3, (1 - cone) * light.spot_blend)
+        record[shade.CONE] = cone
+        record[shade.CONE_BLEND] = max(1e-3, (1 - cone) * light.spot_blend)
     return record

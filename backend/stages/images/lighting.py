@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....kernels.splat_project import SplatPose
-from ....kernels.splat_shade import Reflectance, ShadowMap, add_lamp
+from ....kernels.splats.project import SplatPose
+from ....kernels.splats.shade import Reflectance, ShadowMap, add_lamp
 from ...contract.arrays import Array
 from .lamps import Lamp
 from .nearness import Nearness

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from ....kernels.splat_project import SplatPose
+from ....kernels.splats.project import SplatPose
 from ...contract.arrays import Array
 from .shadows import Arena
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from ....kernels.splat_project import SplatPose, View
-from ....kernels.splat_raster import Passes, render_splats
+from ....kernels.splats.project import SplatPose, View
+from ....kernels.splats.raster import Passes, render_splats
 from ....kernels.warp import motion_validity
 from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....kernels.splat_project import SplatPose, View
-from ....kernels.splat_raster import render_depth
-from ....kernels.splat_shade import ShadowMap
+from ....kernels.splats.project import SplatPose, View
+from ....kernels.splats.raster import render_depth
+from ....kernels.splats.shade import ShadowMap
 from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Body, Shot
 from .lamps import Lamp

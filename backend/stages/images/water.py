@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ....kernels.splat_project import SplatPose
+from ....kernels.splats.project import SplatPose
 from ...contract.arrays import Array
 from .reflectance import Surface
 

@@ -1,4 +1,4 @@
-"""Rigid colliders as signed distance grids that move; called by mpm_solver on grid and particles.
+"""Rigid colliders as signed distance grids that move; called by solver on grid and particles.
 
 A collider's distance lives in its body's own space; its pose is interpolated inside an interval
 (translation of the origin linearly, rotation along the geodesic), and its velocity at a point is
@@ -13,7 +13,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .array_types import (
+from ..array_types import (
     Cells,
     Ints,
     Mat3,
@@ -32,8 +32,8 @@ from .array_types import (
     vec3,
     vec4,
 )
-from .mpm_grid import CHUNK, SEPARATE, SLIP, SOLID_SHELL, STICK, contact, is_in_contact
-from .mpm_state import BLOCK, FROZEN, PAD
+from .grid import CHUNK, SEPARATE, SLIP, SOLID_SHELL, STICK, contact, is_in_contact
+from .state import BLOCK, FROZEN, PAD
 
 BOUNDARIES = {"stick": STICK, "slip": SLIP, "separate": SEPARATE}
 RUN = 4096

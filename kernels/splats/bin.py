@@ -1,4 +1,4 @@
-"""Depth order and tile lists of projected splats; called by splat_raster.
+"""Depth order and tile lists of projected splats; called by raster.
 
 Splats are sorted once by depth, then dealt to tiles block by block: each block of the order counts
 what it gives to each tile, the running sum of the counts says where it writes. That is stable, runs
@@ -11,7 +11,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .splat_project import FALL_X, FALL_Y, REACH_X, REACH_Y, SLOPE, Projected, U, V
+from .project import FALL_X, FALL_Y, REACH_X, REACH_Y, SLOPE, Projected, U, V
 
 TILE = 16
 "Width and height of a tile in pixels."

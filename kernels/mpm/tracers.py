@@ -9,7 +9,7 @@ the particles that it started with, in steady motion up to terms of (N dt L)^4.
 
 import taichi as ti
 
-from .array_types import (
+from ..array_types import (
     Cell,
     Cells,
     Floats,
@@ -25,8 +25,8 @@ from .array_types import (
     template,
     vec3,
 )
-from .mpm_state import PAD
-from .mpm_transfer import gather_velocity, weights
+from .state import PAD
+from .transfer import gather_velocity, weights
 
 FULL = 0.9999
 """Share of a stencil's weight on moving nodes from which on its moments are those of a full one."""

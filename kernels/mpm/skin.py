@@ -16,8 +16,8 @@ import taichi as ti
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .array_types import Floats as FloatsIn
-from .array_types import Mat3s, Spans, Table, Vec3s, mat3, vec3
+from ..array_types import Floats as FloatsIn
+from ..array_types import Mat3s, Spans, Table, Vec3s, mat3, vec3
 
 Floats = NDArray[np.float32]
 

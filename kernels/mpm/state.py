@@ -12,7 +12,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .array_types import Cells, Floats, Ints, Mat3s, Vec3s, Vec6s
+from ..array_types import Cells, Floats, Ints, Mat3s, Vec3s, Vec6s
 
 BLOCK = 4
 PAD = 4
@@ -102,7 +102,7 @@ class ParticleArrays(Points):
 
     velocity: Any  # [n, 3] m/s
     gradient: Any  # [n, 3, 3] 1/s, the affine C of APIC
-    deformation: Any  # [n, 3, 3] F; what it holds depends on the law (mpm_materials)
+    deformation: Any  # [n, 3, 3] F; what it holds depends on the law (materials)
     stress: Any  # [n, 6] Pa, Kirchhoff
     mass: Any  # [n] kg
     volume: Any  # [n] m^3 at rest

@@ -1,4 +1,4 @@
-"""The parts of a substep as launches of kernels over one set of arrays; called by mpm_solver.
+"""The parts of a substep as launches of kernels over one set of arrays; called by solver.
 
 Nothing here decides when: the solver does. Per substep the host reads one small report.
 """
@@ -10,12 +10,12 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from . import colliders, mpm_grid, mpm_state, mpm_tracers, mpm_transfer
+from . import colliders, grid, state, tracers, transfer
 from .colliders import Collider, ColliderField, Plane
-from .mpm_input import Diverged, Domain
-from .mpm_materials import Law, law_kinds, law_table
-from .mpm_plan import Plan, Sorter
-from .mpm_state import PAD, Layout
+from .input import Diverged, Domain
+from .materials import Law, law_kinds, law_table
+from .plan import Plan, Sorter
+from .state import PAD, Layout
 
 Floats = NDArray[np.float32]
 
@@ -26,11 +26,11 @@ LOST = 0.004
 """Share of the rest density that says that no particle is within about a cell."""
 LEASH = 0.5
 """Cells from a particle at which a lost tracer is set down."""
-WALLS = {"open": mpm_grid.OPEN_WALL, "slip": mpm_grid.SLIP_WALL, "stick": mpm_grid.STICK_WALL}
+WALLS = {"open": grid.OPEN_WALL, "slip": grid.SLIP_WALL, "stick": grid.STICK_WALL}
 REASONS = {
-    mpm_transfer.NOT_FINITE: "its velocity or stress is not finite",
-    mpm_transfer.TOO_FAST: "it moved by more than a cell in one substep",
-    mpm_transfer.INVERTED: "it was turned inside out",
+    transfer.NOT_FINITE: "its velocity or stress is not finite",
+    transfer.TOO_FAST: "it moved by more than a cell in one substep",
+    transfer.INVERTED: "it was turned inside out",
 }
 
 
@@ -67,10 +67,10 @@ class Stepper:
         self._low, self._high = low, low + np.asarray(domain.shape)
         self._floor = (ground.height - origin[2]) / h if ground else -1.0
         self.colliders = [ColliderField(solid) for solid in solids]
-        self.particles = mpm_state.empty_particles(particle_count)
-        self._spare_particles = mpm_state.empty_particles(particle_count)
-        self.tracers = mpm_state.empty_tracers(tracer_count)
-        self._spare_tracers = mpm_state.empty_tracers(tracer_count)
+        self.particles = state.empty_particles(particle_count)
+        self._spare_particles = state.empty_particles(particle_count)
+        self.tracers = state.empty_tracers(tracer_count)
+        self._spare_tracers = state.empty_tracers(tracer_count)
         self._sorter = Sorter(self.layout, serial=ti.cfg.arch in (ti.x64, ti.arm64))
         self._plan = Plan.none()
         self._grid = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
@@ -78,8 +78,8 @@ class Stepper:
         self._motion = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
         self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
-        runs = -(-rows // mpm_transfer.RUN) if self._on_cpu else 1
-        self._report = np.zeros((runs, mpm_transfer.REPORT), np.float32)
+        runs = -(-rows // transfer.RUN) if self._on_cpu else 1
+        self._report = np.zeros((runs, transfer.REPORT), np.float32)
         self._pushes = np.zeros((-(-rows // colliders.RUN), 1), np.float32)
 
     @property
@@ -97,18 +97,18 @@ class Stepper:
         """Sort particles and tracers by cell, and plan the scatter and the active blocks."""
         p = self.particles
         rows, block_start = self._sorter.order(p.cell, p.law)
-        mpm_state.take_particles(rows, *p.arrays, *self._spare_particles.arrays)
+        state.take_particles(rows, *p.arrays, *self._spare_particles.arrays)
         self.particles, self._spare_particles = self._spare_particles, p
         height = self.particles.cell.to_numpy()[:, 2]
         self._plan = Plan.of(self.layout, block_start, height)
         p = self.particles
-        mpm_grid.mark_flow(*self._strides, self.table, p.law, p.cell, self._flow)
+        grid.mark_flow(*self._strides, self.table, p.law, p.cell, self._flow)
 
     def sort_tracers(self) -> None:
         t = self.tracers
         if t.count:
             rows, _ = self._sorter.order(t.cell, None)
-            mpm_state.take_tracers(rows, *t.arrays, *self._spare_tracers.arrays)
+            state.take_tracers(rows, *t.arrays, *self._spare_tracers.arrays)
             self.tracers, self._spare_tracers = self._spare_tracers, t
 
     # ---- grid
@@ -116,19 +116,19 @@ class Stepper:
     def clear(self, kept: float) -> None:
         """Zero the grid; `kept` [s] of its velocity go to the motion that the tracers will make."""
         kept = kept if self.tracers.count else 0.0
-        mpm_grid.clear_blocks(*self._strides, kept, self._plan.span, self._grid, self._motion)
+        grid.clear_blocks(*self._strides, kept, self._plan.span, self._grid, self._motion)
 
     def clear_motion(self) -> None:
-        mpm_grid.zero_blocks(*self._strides, self._plan.span, self._motion)
+        grid.zero_blocks(*self._strides, self._plan.span, self._motion)
 
     def scatter(self, dt: float) -> None:
         p, h, plan = self.particles, self.layout.spacing, self._plan
         carried = (p.cell, p.offset, p.velocity, p.gradient, p.stress, p.mass, p.volume, self._grid)
         if self._on_cpu:
             tasks = (*plan.ends, plan.tasks)
-            mpm_transfer.scatter_colored(*self._strides, h, dt, *tasks, *carried)
+            transfer.scatter_colored(*self._strides, h, dt, *tasks, *carried)
         else:
-            mpm_transfer.scatter_atomic(*self._strides, h, dt, p.law, *carried)
+            transfer.scatter_atomic(*self._strides, h, dt, p.law, *carried)
 
     def update_grid(self, dt: float, force: NDArray[np.float64]) -> None:
         """Turn momentum into velocity; `force` acts for dt; then ground and walls."""
@@ -139,7 +139,7 @@ class Stepper:
         box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
         push = ti.math.vec4(*force)
         place = (ground, self._plan.span, self._flow, self._grid)
-        mpm_grid.update_blocks(*self._strides, dt, push, self._walls, *box, *place)
+        grid.update_blocks(*self._strides, dt, push, self._walls, *box, *place)
 
     def collide(self, tables: Sequence[Floats]) -> None:
         h = self.layout.spacing
@@ -156,25 +156,25 @@ class Stepper:
         """
         p = self.particles
         self._report[:] = 0
-        self._report[:, mpm_transfer.FAILED] = -1
-        gather = mpm_transfer.gather_runs if self._on_cpu else mpm_transfer.gather_all
+        self._report[:, transfer.FAILED] = -1
+        gather = transfer.gather_runs if self._on_cpu else transfer.gather_all
         box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
-        is_open = int(self._walls == mpm_grid.OPEN_WALL)
+        is_open = int(self._walls == grid.OPEN_WALL)
         gather(
             *self._strides, self.layout.spacing, dt, is_open, self._floor, *box, self._kinds,
             self.table, p.law, p.cell, p.offset, p.velocity, p.gradient, p.deformation, p.stress,
             p.gained, self._grid, self._report,
         )  # fmt: skip
         report = self._report
-        failed = report[:, mpm_transfer.REASON] > 0
+        failed = report[:, transfer.REASON] > 0
         if failed.any():
             first = report[failed.argmax()]
-            row = int(first[mpm_transfer.FAILED])
-            reason = REASONS[int(first[mpm_transfer.REASON])]
+            row = int(first[transfer.FAILED])
+            reason = REASONS[int(first[transfer.REASON])]
             raise Diverged(int(p.index.to_numpy()[row]), int(p.body.to_numpy()[row]), reason)
-        speed = float(report[:, mpm_transfer.SPEED].max())
-        wave = math.sqrt(report[:, mpm_transfer.WAVE].max(initial=1e-12))
-        return speed, wave, int(report[:, mpm_transfer.LEFT].sum())
+        speed = float(report[:, transfer.SPEED].max())
+        wave = math.sqrt(report[:, transfer.WAVE].max(initial=1e-12))
+        return speed, wave, int(report[:, transfer.LEFT].sum())
 
     def push_out(self, tables: Sequence[Floats]) -> float:
         """Move particles out of colliders; return the longest way [cells]."""
@@ -198,8 +198,8 @@ class Stepper:
         two, three = (one**2 - squares) / 2, (one**3 - 3 * one * squares + 2 * cubes) / 6
         terms = (one, two, three, self._size)
         h = self.layout.spacing
-        mpm_grid.average_blocks(*self._strides, self._plan.span, self._motion)
-        mpm_tracers.ride(*self._strides, h, *terms, self._motion, t.cell, t.offset, t.deformation)
+        grid.average_blocks(*self._strides, self._plan.span, self._motion)
+        tracers.ride(*self._strides, h, *terms, self._motion, t.cell, t.offset, t.deformation)
         self.clear_motion()
 
     def keep_tracers_out(self, tables: Sequence[Floats]) -> None:
@@ -218,7 +218,7 @@ class Stepper:
         row = np.empty(p.count, np.int32)
         row[p.index.to_numpy()] = np.arange(p.count, dtype=np.int32)
         parent = row[parents[t.index.to_numpy()]]
-        mpm_tracers.leash(
+        tracers.leash(
             *self._strides, self.layout.spacing, LOST, LEASH, parent, self._grid, p.cell, p.offset,
             p.mass, p.volume, t.cell, t.offset,
         )  # fmt: skip
@@ -230,6 +230,6 @@ class Stepper:
         if t.count:
             self.clear(0.0)
             self.scatter(0.0)
-            mpm_tracers.mass_normals(*self._strides, self._grid, t.cell, t.offset, normal)
+            tracers.mass_normals(*self._strides, self._grid, t.cell, t.offset, normal)
             self.clear(0.0)
         return normal

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .mpm_materials import ElasticLaw, Law, SandLaw, WaterLaw, lame
-from .mpm_state import FROZEN, ParticleArrays
+from .materials import ElasticLaw, Law, SandLaw, WaterLaw, lame
+from .state import FROZEN, ParticleArrays
 
 Vector = NDArray[np.float64]
 

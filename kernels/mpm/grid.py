@@ -1,4 +1,4 @@
-"""What happens on the grid between scatter and gather: forces, walls, ground; called by mpm_solver.
+"""What happens on the grid between scatter and gather: forces, walls, ground; called by solver.
 
 Only blocks near particles are touched: every active block has a span of z. Outside of them
 the grid holds what it held, and nobody reads it.
@@ -7,7 +7,7 @@ The motion of the grid since the tracers last moved is kept as the sums of dt m 
 
 import taichi as ti
 
-from .array_types import (
+from ..array_types import (
     Cells,
     Ints,
     Spans,
@@ -21,8 +21,8 @@ from .array_types import (
     vec3,
     vec4,
 )
-from .mpm_materials import ELASTIC, KIND
-from .mpm_state import BLOCK, FROZEN, PAD
+from .materials import ELASTIC, KIND
+from .state import BLOCK, FROZEN, PAD
 
 CHUNK = 512
 STICK, SLIP, SEPARATE = 0, 1, 2

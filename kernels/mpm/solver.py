@@ -1,7 +1,7 @@
 """The material point method for many bodies and laws; arrays in, arrays out. Called by a stage.
 
 A substep: scatter particles to the grid, apply forces, ground, walls and colliders there,
-gather back. Its length follows from the CFL condition. Tracers ride along (mpm_tracers).
+gather back. Its length follows from the CFL condition. Tracers ride along (tracers).
 On the CPU the same input gives the same bits, whatever the number of threads.
 """
 
@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .colliders import Collider, Plane, motion_between
-from .mpm_energy import Totals, measure_totals
-from .mpm_input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
-from .mpm_materials import KIND, WATER, WAVE2, Law
-from .mpm_state import Points
-from .mpm_stepper import Stepper
+from .energy import Totals, measure_totals
+from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
+from .materials import KIND, WATER, WAVE2, Law
+from .state import Points
+from .stepper import Stepper
 
 __all__ = ["Advance", "Diverged", "Domain", "MpmSolver", "Particles", "Push", "Totals", "Tracers"]
 

@@ -1,4 +1,4 @@
-"""Splats to the screen: footprint, plane and motion of each splat; called by splat_raster.
+"""Splats to the screen: footprint, plane and motion of each splat; called by raster.
 
 Symbols: p camera-space mean, z its depth, w = 1/z, B the 2x3 map from the splat's unit sphere to
 pixels (J W axes), S = B B^T its screen covariance [px^2], q a pixel, u its mean on the screen.

@@ -13,7 +13,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .splat_project import View
+from .project import View
 
 Floats = NDArray[np.float32]
 

@@ -1,4 +1,4 @@
-"""Constitutive laws: what deformation becomes which stress; called from mpm_transfer's gather.
+"""Constitutive laws: what deformation becomes which stress; called from transfer's gather.
 
 F deformation gradient, J = det F, b = F F^T, tau = J sigma Kirchhoff stress [Pa],
 mu, lambda Lamé parameters [Pa], epsilon = log of the principal stretches (Hencky strain).
@@ -17,7 +17,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .array_types import Mat3, Vec3, Vec6, f32, i32, mat3, template, vec3, vec6
+from ..array_types import Mat3, Vec3, Vec6, f32, i32, mat3, template, vec3, vec6
 
 ELASTIC, SAND, WATER = 1, 2, 4
 KIND, MU, LAMBDA, WAVE2 = 0, 1, 2, 3

@@ -1,5 +1,5 @@
 # mypy: disable-error-code="misc"
-"""Order of the points, tasks of the scatter, blocks of the grid that are in use; for mpm_stepper.
+"""Order of the points, tasks of the scatter, blocks of the grid that are in use; for stepper.
 
 The sort is a stable counting sort, so the same points come out in the same order on every run.
 """
@@ -11,8 +11,8 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .array_types import Cell, Cells, Ints, i32
-from .mpm_state import BLOCK, Layout
+from ..array_types import Cell, Cells, Ints, i32
+from .state import BLOCK, Layout
 
 Indices = NDArray[np.int32]
 

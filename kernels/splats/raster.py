@@ -12,8 +12,8 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .splat_bin import TILE, bin_splats, padding
-from .splat_project import (
+from .bin import TILE, bin_splats, padding
+from .project import (
     AFTER,
     ALPHA_MIN,
     BEFORE,

@@ -1,4 +1,4 @@
-"""Particles to grid, grid to particles; called by mpm_solver, once each in a substep.
+"""Particles to grid, grid to particles; called by solver, once each in a substep.
 
 MLS-MPM (Hu et al. 2018) with quadratic B-splines and APIC (Jiang et al. 2015).
 x position, v velocity, C affine velocity [1/s], F deformation, tau Kirchhoff stress,
@@ -13,7 +13,7 @@ first iteration works.
 
 import taichi as ti
 
-from .array_types import (
+from ..array_types import (
     Cells,
     Floats,
     Ints,
@@ -32,7 +32,7 @@ from .array_types import (
     vec3,
     vec4,
 )
-from .mpm_materials import (
+from .materials import (
     BULK,
     ELASTIC,
     KIND,
@@ -47,7 +47,7 @@ from .mpm_materials import (
     unpacked,
     water_stress,
 )
-from .mpm_state import FROZEN, PAD
+from .state import FROZEN, PAD
 
 CHUNK = 512
 RUN = 2048

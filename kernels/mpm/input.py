@@ -1,4 +1,4 @@
-"""What the solver is given and what it answers: plain data, checked. Called by mpm_solver."""
+"""What the solver is given and what it answers: plain data, checked. Called by solver."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,0 +1,1 @@
+"""Gaussian splats on the screen: project, sort, blend, light."""
