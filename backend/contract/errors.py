@@ -2,6 +2,7 @@
 
 ImpetusError
 ├── ShotError            a shot, or something in it, cannot be made as it stands
+├── ModelError           a folder or file of weights is not what it should be
 ├── SimulationError      the physics left the range in which it is right
 ├── ResourceError        memory, disk or device is not enough
 │   ├── MemoryShortError
@@ -38,6 +39,12 @@ class ShotError(ImpetusError):
     def __init__(self, where: str, sentence: str, remedy: str = "") -> None:
         super().__init__(f"{where}: {sentence}", remedy)
         self.where = where
+
+
+class ModelError(ImpetusError):
+    """Raised before a model is used: where it lies, what it is, what it cannot do."""
+
+    code = "BAD_MODEL"
 
 
 class SimulationError(ImpetusError):
