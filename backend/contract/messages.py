@@ -13,7 +13,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from .arrays import ArrayRef
-from .shot import FrameNumber, Name, Shot
+from .part import FrameNumber, Name
+from .shot import Shot
 
 PROTOCOL = (1, 0)
 CHUNK_BYTES = 4 << 20

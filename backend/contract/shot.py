@@ -10,25 +10,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from .arrays import ArrayRef
-
-Name = Annotated[
-    str, msgspec.Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f/\\]+$(?!\n)")
-]
-Metres = float
-Vector3 = tuple[float, float, float]
-Color = tuple[
-    Annotated[float, msgspec.Meta(ge=0, le=1e6)],
-    Annotated[float, msgspec.Meta(ge=0, le=1e6)],
-    Annotated[float, msgspec.Meta(ge=0, le=1e6)],
-]
-Positive = Annotated[float, msgspec.Meta(gt=0, le=1e15)]
-NonNegative = Annotated[float, msgspec.Meta(ge=0, le=1e15)]
-Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
-FrameNumber = Annotated[int, msgspec.Meta(ge=-1_048_574, le=1_048_574)]
-
-
-class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Base of all that a shot is made of."""
+from .methods import Method, NoMethod
+from .part import Color, Fraction, FrameNumber, Name, NonNegative, Part, Positive, Vector3
 
 
 class FrameRange(Part, frozen=True):
@@ -243,13 +226,6 @@ class RenderSettings(Part, frozen=True):
     splats: Annotated[int, msgspec.Meta(ge=100, le=20_000_000)] = 200_000
     "Budget over all bodies."
     shadows: bool = True
-
-
-class NoMethod(Part, frozen=True, tag="none"):
-    """No diffusion: the beauty is the render."""
-
-
-Method = NoMethod
 
 
 class Shot(Part, frozen=True):

@@ -7,7 +7,9 @@ yields them with another beauty. The passes stay what they are.
 from collections.abc import Collection, Iterator
 from typing import Literal
 
-from ..contract.shot import Method, NoMethod, Shot
+from ..contract.errors import ShotError
+from ..contract.methods import Method, NoMethod
+from ..contract.shot import Shot
 from .images.rendered import RenderedFrame
 
 Unit = Literal["frame", "window", "clip"]
@@ -19,6 +21,8 @@ def unit_of(method: Method) -> Unit:
     match method:
         case NoMethod():
             return "frame"
+        case _:
+            return "clip"
 
 
 def frames_to_render(shot: Shot, missing: Collection[int]) -> set[int]:
@@ -33,3 +37,5 @@ def diffuse(shot: Shot, frames: Iterator[RenderedFrame]) -> Iterator[RenderedFra
     match shot.method:
         case NoMethod():
             return frames
+        case method:
+            raise ShotError("Method", f"expected none, got {type(method).__name__}.")

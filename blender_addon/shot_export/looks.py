@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impetus.backend.contract.arrays import ArrayRef, ArraySet
-from impetus.backend.contract.shot import Color, Looks, Surface
+from impetus.backend.contract.part import Color
+from impetus.backend.contract.shot import Looks, Surface
 
 from . import nodes
 from .meshes import Triangles
