@@ -1,0 +1,1 @@
+"""The parts of the flow network (RAFT): encoders, correlation, update, published layouts."""
