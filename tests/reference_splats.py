@@ -12,7 +12,8 @@ from impetus.kernels.splats.project import SplatPose, View
 
 Floats = NDArray[np.float64]
 
-DILATION, SURFACE, STOP, CAP, LEAST = 0.3, 0.1, 1e-4, 0.999, 1 / 255
+DILATION, SHARPNESS, BLUR, SURFACE = 0.3, 0.02, 1e-3, 0.2
+STOP, CAP, LEAST = 1e-4, 0.999, 1 / 255
 
 
 @dataclass
@@ -45,6 +46,7 @@ def reference_render(
     height, width = view.height, view.width
     y, x = np.mgrid[0:height, 0:width] + 0.5
     light, surface = np.ones((height, width)), np.zeros((height, width))
+    sharp_light = light
     total, deep = np.zeros((height, width, 3)), np.zeros((height, width))
     facing, heaviest = np.zeros((height, width, 3)), np.zeros((height, width))
     owner = np.full((height, width), -1, np.int32)
@@ -60,13 +62,20 @@ def reference_render(
         center = p[:2] / p[2] * view.intrinsics[:2] + view.intrinsics[2:]
         offset = np.stack([x - center[0], y - center[1]], -1)
         axes = view.world_to_camera()[0] @ pose.axes[i].astype(np.float64)
-        a = opacity[i] * np.exp(-0.5 * _mahalanobis(offset, _blending_covariance(p, axes, view)))
+        blurred, sharp = _blending_covariances(p, axes, view)
+        a = opacity[i] * np.exp(-0.5 * _mahalanobis(offset, blurred))
+        keen = opacity[i] * np.exp(-0.5 * _mahalanobis(offset, sharp))
         alpha = np.minimum(CAP, a)
         taken = (a >= LEAST) & (light >= STOP)
         w = np.where(taken, alpha * light, 0)
         fragile |= (light > 1e-3) & (np.abs(a / LEAST - 1) < 1e-3)
         fragile |= taken & (np.abs(light - SURFACE) < 1e-4)
-        g = np.where(light >= SURFACE, w, 0)
+        fragile |= (sharp_light > 1e-3) & (np.abs(keen / LEAST - 1) < 1e-3)
+        fragile |= (keen >= LEAST) & (np.abs(sharp_light - SURFACE) < 1e-4)
+        solid = (keen >= LEAST) & (sharp_light >= SURFACE)
+        surely = np.where(solid, np.minimum(CAP, keen) * sharp_light, 0)
+        sharp_light = sharp_light - surely
+        g = surely + BLUR * np.where(light >= SURFACE, w, 0)
         inverse, steps = _regressions(i, p, axes, view, pose, others)
         z = 1 / _held(inverse[0] + offset @ inverse[1], 1 / p[2], axes[2] / p[2] ** 2, inverse[1])
         surface, deep = surface + g, deep + g * z
@@ -130,14 +139,16 @@ def _jacobian(x: float, y: float, z: float, view: View) -> Floats:
     return np.array([[fx / z, 0, -fx * x / z], [0, fy / z, -fy * y / z]])
 
 
-def _blending_covariance(p: Floats, axes: Floats, view: View) -> Floats:
-    """Zwicker et al. 2002, with the Jacobian taken inside 1.3 times the view."""
+def _blending_covariances(p: Floats, axes: Floats, view: View) -> tuple[Floats, Floats]:
+    """Zwicker et al. 2002, with the Jacobian taken inside 1.3 times the view: blurred, and not."""
     fx, fy, cx, cy = view.intrinsics
     margin = 0.15 * view.width / fx, 0.15 * view.height / fy
     x = np.clip(p[0] / p[2], -cx / fx - margin[0], (view.width - cx) / fx + margin[0])
     y = np.clip(p[1] / p[2], -cy / fy - margin[1], (view.height - cy) / fy + margin[1])
     b = _jacobian(x, y, p[2], view) @ axes
-    return b @ b.T + DILATION * np.eye(2)
+    s = b @ b.T
+    flat = 1e-4 + 1e-7 * np.trace(s)
+    return s + DILATION * np.eye(2), s + (SHARPNESS + flat) * np.eye(2)
 
 
 def _mahalanobis(offset: Floats, covariance: Floats) -> Floats:

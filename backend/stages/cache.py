@@ -24,7 +24,7 @@ STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
     "simulate": 2,
     "splat": 1,
-    "render": 1,
+    "render": 2,
     "diffuse": 1,
     "deliver": 1,
 }

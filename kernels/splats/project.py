@@ -19,6 +19,9 @@ Floats = NDArray[np.float32]
 
 DILATION = 0.3
 "Variance [px^2] that the blending footprint gains, so that no splat falls between the pixels."
+SHARPNESS = 0.02
+"""Variance [px^2] that the footprint of depth, normal and motion gains: colours may blur over an
+edge, but what lies there must not take the place and motion of the face round the corner."""
 FLATNESS = 1e-4
 "Variance [px^2] added before the regression: a splat seen edge-on then moves with its centre."
 ALPHA_MIN = 1.0 / 255.0
@@ -29,9 +32,9 @@ EXTENT_MARGIN = 1.3
 # The exponent of 2 of alpha is LOG_OPACITY + FALL_Y dy^2 + FALL_X (dx - SLOPE dy)^2.
 U, V, FALL_X, FALL_Y, SLOPE, LOG_OPACITY, REACH_X, REACH_Y = range(8)
 RED, GREEN, BLUE, W, W_X, W_Y, W_LOW, W_HIGH = range(8, 16)
-NORMAL_X, NORMAL_Y, NORMAL_Z = range(16, 19)
-AFTER, BEFORE = 19, 28
-PLAIN_COLUMNS, COLUMNS = 16, 37
+NORMAL_X, NORMAL_Y, NORMAL_Z, SHARP_FALL_X, SHARP_FALL_Y, SHARP_SLOPE = range(16, 22)
+AFTER, BEFORE = 22, 31
+PLAIN_COLUMNS, COLUMNS = 16, 40
 
 LOG2_E = 1.4426950408889634
 
@@ -209,6 +212,12 @@ def _regress(r, bx, by, extra, determinant):
 
 
 @ti.func
+def _falls(xy, yy, determinant):
+    """Fall of the exponent across and along a row's distance, and the slope of its ridge."""
+    return ti.Vector([-0.5 * LOG2_E * yy / determinant, -0.5 * LOG2_E / yy, xy / yy])
+
+
+@ti.func
 def _flatness(bx, by):
     # Single precision cannot tell a needle 3000 times longer than wide from a line.
     return FLATNESS + 1e-7 * (bx.norm_sqr() + by.norm_sqr())
@@ -245,9 +254,13 @@ def _footprint(
             seen = seen and v + reach_y > 0.0 and v - reach_y < bounds[1]
             if seen and determinant < 1e30:
                 record[i, U], record[i, V] = u, v
-                record[i, FALL_X] = -0.5 * LOG2_E * yy / determinant
-                record[i, FALL_Y] = -0.5 * LOG2_E / yy
-                record[i, SLOPE] = xy / yy
+                falls = _falls(xy, yy, determinant)
+                record[i, FALL_X], record[i, FALL_Y], record[i, SLOPE] = falls
+                if record.shape[1] > PLAIN_COLUMNS:
+                    _xx, xy, yy, determinant = _covariance(bx, by, SHARPNESS + _flatness(bx, by))
+                    falls = _falls(xy, yy, determinant)
+                    record[i, SHARP_FALL_X], record[i, SHARP_FALL_Y] = falls[0], falls[1]
+                    record[i, SHARP_SLOPE] = falls[2]
                 record[i, LOG_OPACITY] = ti.log(ti.min(opacity[i], 1.0)) * LOG2_E
                 record[i, REACH_X], record[i, REACH_Y] = reach_x, reach_y
                 for c in ti.static(range(3)):

@@ -2,6 +2,8 @@
 
 Front-to-back blending as in Kerbl et al., 3D Gaussian Splatting, 2023, section 6: alpha below 1/255
 is skipped, alpha is capped at 0.999, a pixel stops where its transmittance falls below 1e-4.
+Depth, normal and motion are blended beside it with hardly blurred footprints and a transmittance
+of their own: colour may leak round an edge by a pixel, the place and motion of a face may not.
 One task is one row of a tile, its 16 pixels unrolled so that the compiler keeps them in vector
 registers; on a GPU a task is one pixel.
 """
@@ -23,6 +25,9 @@ from .project import (
     NORMAL_X,
     REACH_Y,
     RED,
+    SHARP_FALL_X,
+    SHARP_FALL_Y,
+    SHARP_SLOPE,
     SLOPE,
     W_HIGH,
     W_LOW,
@@ -53,8 +58,10 @@ FAR_AWAY = 1e5
 "Pixels of motion that stand for: not on the image plane of that frame."
 SOLID = 0.5
 "Below this alpha a pixel moves with the background at infinity."
-SURFACE = 0.1
+SURFACE = 0.2
 "Depth, normal and motion are of what takes the light down to this: the rest leaks through gaps."
+BLUR = 1e-3
+"Share of the blurred footprint in the weights of depth, normal and motion."
 NEAREST_RATIO = 0.05
 "Within one frame a point's depth is held above this part of what it was: behind the camera is not."
 
@@ -164,7 +171,10 @@ def _image(planes: Floats, first: int, channels: int) -> Floats:
 
 
 def render_depth(pose: SplatPose, view: View, opacity: Floats) -> Floats:
-    """Return depth (h, w): z in metres, alpha-normalised, +inf where empty; for shadow maps."""
+    """Return depth (h, w): z in metres, alpha-normalised, +inf where empty; for shadow maps.
+
+    Of the footprints that colour and alpha have: an edge is a pixel softer than in `render_splats`.
+    """
     black = np.zeros((len(pose.mean), 3), np.float32)
     projected = project(pose, view, color=black, opacity=opacity)
     return rasterise_plain(projected, view)[2]
@@ -282,6 +292,15 @@ def _weight(record: ti.template(), i, x, dy, light):
 
 
 @ti.func
+def _sharp_weight(record: ti.template(), i, x, dy, light):
+    """What each pixel takes from this splat where nothing is blurred over edges."""
+    t = x - (record[i, U] + record[i, SHARP_SLOPE] * dy)
+    p = record[i, LOG_OPACITY] + record[i, SHARP_FALL_Y] * dy * dy + record[i, SHARP_FALL_X] * t * t
+    a = _at_most(_exp2(p), ALPHA_MAX)
+    return ti.select((p >= LOG_ALPHA_MIN) & (light >= SURFACE), a * light, 0.0)
+
+
+@ti.func
 def _depth(record: ti.template(), i, dx, dy):
     inverse = _affine(record, i, W, dx, dy)
     return 1.0 / _at_most(_at_least(inverse, record[i, W_LOW]), record[i, W_HIGH])
@@ -345,7 +364,7 @@ def _blend(
             tile, row, column = _place(task // pad, columns, lanes)
             y, x = row + 0.5, ti.Vector([column + 0.5 + lane for lane in range(lanes)])
             nil = ti.Vector([0.0 for lane in range(lanes)])
-            light, surface, deep, heaviest = nil + 1.0, nil, nil, nil
+            light, sharp_light, surface, deep, heaviest = nil + 1.0, nil + 1.0, nil, nil, nil
             owner = ti.Vector([-1 for lane in range(lanes)])
             red, green, blue, normal_x, normal_y, normal_z = nil, nil, nil, nil, nil, nil
             after_x, after_y, after_z, before_x, before_y, before_z = nil, nil, nil, nil, nil, nil
@@ -355,6 +374,11 @@ def _blend(
                 if ti.abs(dy) <= record[i, REACH_Y] and _crosses(record, i, x[0], dy, lanes):
                     w = _weight(record, i, x, dy, light)
                     g = ti.select(light >= SURFACE, w, 0.0)
+                    if ti.static(wanted):
+                        sharp = _sharp_weight(record, i, x, dy, sharp_light)
+                        sharp_light -= sharp
+                        # The blur decides where no splat truly is: beside a grain, in a gap.
+                        g = sharp + BLUR * g
                     z = _depth(record, i, dx, dy)
                     surface, deep = surface + g, deep + g * z
                     _add(record, i, RED, w, red, green, blue)
@@ -368,7 +392,10 @@ def _blend(
                         moved = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
                         _add_motion(moved, g, z, before_x, before_y, before_z)
                     light -= w
-                    if k % PATIENCE == 0 and light.max() < TRANSMITTANCE_STOP:
+                    rest = light.max()
+                    if ti.static(wanted):
+                        rest += _at_least(sharp_light.max() - SURFACE, 0.0)
+                    if k % PATIENCE == 0 and rest < TRANSMITTANCE_STOP:
                         break
             for lane in range(lanes):
                 at, alpha = column + lane, 1.0 - light[lane]

@@ -154,10 +154,8 @@ def edges(normal: np.ndarray) -> np.ndarray:
 def test_depth_and_vector_equal_those_of_cycles(made) -> None:
     theirs, ours = made[1], read_passes(made[0])
     index = theirs.get("IndexOB.X", theirs.get("Object Index.X"))
-    cube = shrunk(index == 1, 3)
-    # A splat is three pixels wide here, and on the cube's edges it belongs to both faces.
-    faces = cube & shrunk(~edges(np.stack([theirs[f"Normal.{c}"] for c in "XYZ"], -1)), 3)
-    assert faces.sum() > 0.75 * cube.sum() > 9000
+    cube = shrunk(index == 1, 1)
+    assert cube.sum() > 12000
     assert (ours["IndexOB.X"][cube] == 1).all()
     assert np.abs(ours["Depth.Z"] / theirs["Depth.Z"] - 1)[cube].max() < 0.01
     for pair in ("XY", "ZW"):
@@ -166,9 +164,11 @@ def test_depth_and_vector_equal_those_of_cycles(made) -> None:
         )
         assert np.linalg.norm(cycles[cube], axis=-1).mean() > 2, "it moves"
         error = np.linalg.norm(mine - cycles, axis=-1)
-        assert error[faces].max() < 0.1
-        assert error[cube].mean() < 0.01
-        assert error[cube].max() < 0.3
+        assert error[cube].max() < 0.1
+        assert error[cube].mean() < 0.002
+    # A splat is three pixels wide here: on the cube's edges its normal is that of both faces.
+    faces = cube & shrunk(~edges(np.stack([theirs[f"Normal.{c}"] for c in "XYZ"], -1)), 3)
+    assert faces.sum() > 9000
     for name in "XYZ":
         step = np.abs(ours[f"Normal.{name}"] - theirs[f"Normal.{name}"])[faces]
         assert step.max() < 0.02
