@@ -7,7 +7,6 @@ folder with its configuration and, where it is a network, its weights as safeten
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +31,7 @@ NETWORKS = {
 }
 SD2_TEXT_WIDTH = 1024
 "Width of the text embeddings of Stable Diffusion 2.x; 1.x has 768."
+PRESETS = Path(__file__).resolve().parents[2] / "presets" / "models"
 MAX_HEADER = 100_000_000
 MAX_CONFIGURATION = 4 << 20
 CONVERT = "Convert it to the diffusers layout with safetensors weights, or take another model."
@@ -76,10 +76,9 @@ def find_model(name: str, models_folder: Path | None = None) -> Path:
     plain = name not in ("", ".", "..") and not set(name) & set("/\\:\0")
     if plain and (folder / name).exists():
         return folder / name
-    with as_file(files("impetus.presets") / "models") as presets:
-        if plain and (presets / name / "model_index.json").is_file():
-            return presets / name
-        there = sorted({*_models_in(folder), *_models_in(presets)})
+    if plain and (PRESETS / name / "model_index.json").is_file():
+        return PRESETS / name
+    there = sorted({*_models_in(folder), *_models_in(PRESETS)})
     raise ModelError(
         f"Expected the name of a model, got {name!r}; there is {', '.join(there) or 'none'}.",
         f"Put its folder, in the diffusers layout, into {folder}.",
