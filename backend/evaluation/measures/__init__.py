@@ -1,0 +1,1 @@
+"""The measures of pictures and videos that tables are made of."""
