@@ -12,6 +12,7 @@ scene.impetus    simulation_start, resolution, particles_per_cell, domain (objec
                  OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
                  splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed,
                  take_name,
+                 diffusion (methods/properties.py),
                  takes (name, job, take, state, ...), take_index
 wm.impetus       what runs now; never saved
 """
@@ -27,6 +28,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from .methods.properties import ImpetusDiffusion
+from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
 
 WALLS = (
@@ -194,6 +197,7 @@ class ImpetusScene(bpy.types.PropertyGroup):
         maxlen=100,
         description="Name of the next take; empty takes the scene's",
     )
+    diffusion: PointerProperty(type=ImpetusDiffusion)
     takes: CollectionProperty(type=ImpetusTake)
     take_index: IntProperty(name="Take")
     view_before: StringProperty(
@@ -224,6 +228,7 @@ class ImpetusStatus(bpy.types.PropertyGroup):
         options={"HIDDEN"},
     )
     backend: StringProperty()
+    models: StringProperty(description="Names of the backend's diffusion models, a line each")
     sentence: StringProperty()
     remedy: StringProperty()
     stage: StringProperty()
@@ -252,6 +257,7 @@ class ImpetusPreferences(bpy.types.AddonPreferences):
 
 
 classes = (
+    *method_classes,
     ImpetusPhysics,
     ImpetusTake,
     ImpetusScene,

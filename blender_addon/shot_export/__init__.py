@@ -19,6 +19,7 @@ from impetus.backend.contract.shot_check import check_shot
 
 from . import surroundings
 from .bodies import BodyReader
+from .diffusion import MethodReader
 from .things import Thing, Things
 from .timeline import frame_range, kept, shown, walk
 
@@ -60,6 +61,7 @@ class _SceneReader:
         render = scene.render
         aspect = render.pixel_aspect_y / render.pixel_aspect_x
         self.camera = surroundings.CameraSamples(surroundings.film(render), aspect)
+        self.method = MethodReader(scene, layer, self.frames, self.arrays)
         self.gravity: list[NDArray[np.float64]] = []
         self.winds: dict[str, tuple[list[NDArray[np.float64]], list[float]]] = {}
 
@@ -71,6 +73,7 @@ class _SceneReader:
             self.things.add(frame, depsgraph, meshes=at_start, last=frame == tracked[-1])
             if frame in self.frames.numbers:
                 self.camera.add(frame, self.scene, depsgraph)
+            self.method.add(frame, depsgraph)
             pull = self.scene.gravity if self.scene.use_gravity else (0.0, 0.0, 0.0)
             self.gravity.append(np.array(pull, np.float64) * self.metres)
             self._sample_winds(depsgraph)
@@ -95,6 +98,7 @@ class _SceneReader:
             world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
             simulation=self._simulation(),
             render=RenderSettings(settings.splats, settings.shadows),
+            method=self.method.method(),
             seed=settings.seed,
         )
 

@@ -55,13 +55,7 @@ class CameraSamples:
                 f"expected a perspective camera, got {lens.type.title()}.",
                 "Set its lens type to Perspective.",
             )
-        size = (self.film.width, self.film.height)
-        self.intrinsics.append(
-            intrinsics(
-                lens.lens, (lens.sensor_width, lens.sensor_height), size, fit=lens.sensor_fit,
-                shift=(lens.shift_x, lens.shift_y), pixel_aspect=self.pixel_aspect,
-            )
-        )  # fmt: skip
+        self.intrinsics.append(lens_intrinsics(lens, self.film, self.pixel_aspect))
         self.matrices.append(np.array(evaluated.matrix_world, np.float64))
         self.clip, self.name = (lens.clip_start, lens.clip_end), camera.name
 
@@ -88,6 +82,14 @@ def film(render: bpy.types.RenderSettings) -> Film:
     width = render.resolution_x * render.resolution_percentage // 100
     height = render.resolution_y * render.resolution_percentage // 100
     return Film(max(width, 1), max(height, 1))
+
+
+def lens_intrinsics(lens: bpy.types.Camera, film: Film, pixel_aspect: float) -> Floats:
+    """Return fx, fy, cx, cy in pixels of the film; `pixel_aspect` is that of y over x."""
+    return intrinsics(
+        lens.lens, (lens.sensor_width, lens.sensor_height), (film.width, film.height),
+        fit=lens.sensor_fit, shift=(lens.shift_x, lens.shift_y), pixel_aspect=pixel_aspect,
+    )  # fmt: skip
 
 
 def read_light(

@@ -43,7 +43,7 @@ class Things:
 
     def __init__(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
         self._domain = scene.impetus.domain
-        self._shown = _shown_in_render(layer)
+        self._shown = shown_in_render(layer)
         self._found: dict[Any, Thing] = {}
         self._meshes: dict[Any, Triangles | None] = {}
         self._names: Counter[str] = Counter()
@@ -135,7 +135,7 @@ def _may_change_shape(thing: Thing) -> bool:
     return bool(thing.original.modifiers or getattr(thing.original.data, "shape_keys", None))
 
 
-def _shown_in_render(layer: bpy.types.ViewLayer) -> set[str]:
+def shown_in_render(layer: bpy.types.ViewLayer) -> set[str]:
     """Return the names of objects in at least one collection that renders."""
 
     def collections(node: bpy.types.LayerCollection) -> Iterator[bpy.types.Collection]:

@@ -1,0 +1,1 @@
+"""Edits over a picture: their properties, handles, panel, operators and drawing."""
