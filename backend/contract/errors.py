@@ -3,6 +3,7 @@
 ImpetusError
 ├── ShotError            a shot, or something in it, cannot be made as it stands
 ├── ModelError           a folder or file of weights is not what it should be
+├── TrainingDataError    made data is not where or what it should be, or cannot be made
 ├── SimulationError      the physics left the range in which it is right
 ├── ResourceError        memory, disk or device is not enough
 │   ├── MemoryShortError
@@ -45,6 +46,10 @@ class ModelError(ImpetusError):
     """Raised before a model is used: where it lies, what it is, what it cannot do."""
 
     code = "BAD_MODEL"
+
+
+class TrainingDataError(ImpetusError):
+    code = "BAD_TRAINING_DATA"
 
 
 class SimulationError(ImpetusError):
