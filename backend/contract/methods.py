@@ -84,14 +84,20 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     guidance: NonNegative = 7.5
     attention: Literal["first+previous", "first", "previous", "none"] = "first+previous"
     "Which frames the new one's self-attention reads instead of itself (none: itself)."
+    attend_to_itself: bool = False
+    "Whether the new frame reads itself as well."
     reinvert: bool = True
     "Whether the made frame is inverted again for the next; else the moved noise is moved on."
     warp: Literal["nearest", "bilinear"] = "nearest"
+    restore_variance: bool = False
+    "Whether a bilinear warp is made as noisy again as what it blends."
     backward: Literal["exact", "semi-lagrangian"] = "exact"
     "How the forward field is turned round; the paper's way takes it at the destination."
     carry_residual: bool = True
     "Whether motion below one latent cell is kept for later frames; the paper loses it."
     novelty: Novelty = Novelty()
+    posterior: Literal["sample", "mode"] = "sample"
+    "What of the encoder's distribution the start picture becomes."
 
 
 class GuidanceTerms(Part, frozen=True):
@@ -139,6 +145,8 @@ class MotionGuidance(Part, frozen=True, tag="motion_guidance"):
     "What decodes the estimate inside the energy; the picture itself is always decoded in full."
     hard_warp_start: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     "Start from the moved picture noised to this share of the way, instead of from noise."
+    low_memory: bool = False
+    "Compute inner values of networks twice instead of keeping them; done anyway when memory ends."
 
 
 Method = NoMethod | MotionCraft | MotionGuidance

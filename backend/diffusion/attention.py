@@ -64,13 +64,23 @@ class CrossFrames:
     """
 
     def __init__(self, model: DiffusionModel) -> None:
-        self._layers = [
-            module
+        found = {
+            name: module
             for name, module in model.unet.named_modules()
             if name.endswith(".attn1") and hasattr(module, "set_processor")
-        ]
+        }
+        self._layers: list[Any] = list(found.values())
+        self._levels = [_level(name, len(model.unet.down_blocks)) for name in found]
         chunk = QUERIES if model.precision.attention_slicing else None
         self._processors = [_CrossFrameProcessor(chunk) for _ in self._layers]
+
+    def numbers_a_row(self, height: int, width: int) -> int:
+        """Count the numbers that all layers' keys and values have for a latent of this size."""
+        total = 0
+        for layer, level in zip(self._layers, self._levels, strict=True):
+            tokens = -(-height // 2**level) * -(-width // 2**level)
+            total += tokens * (layer.to_k.out_features + layer.to_v.out_features)
+        return total
 
     @contextmanager
     def reading(self, reads: Reads, kept: Kept | None = None) -> Iterator[None]:
@@ -113,6 +123,14 @@ class CrossFrames:
 
     def _nothing(self) -> Sequence[None]:
         return [None] * len(self._layers)
+
+
+def _level(name: str, levels: int) -> int:
+    """How often the latent is halved where a layer is, from its name in the network."""
+    block, number = name.split(".")[:2]
+    if block == "mid_block":
+        return levels - 1
+    return int(number) if block == "down_blocks" else levels - 1 - int(number)
 
 
 class _CrossFrameProcessor:
@@ -165,7 +183,7 @@ def _attend(
         keys = _heads(torch.stack([_tokens(key, reads[row]) for row in rows]), heads)
         values = _heads(torch.stack([_tokens(value, reads[row]) for row in rows]), heads)
         queries = _heads(torch.stack([query[row] for row in rows]), heads)
-        parts = queries.split(chunk, dim=2) if chunk else [queries]
+        parts = torch.split(queries, chunk, dim=2) if chunk else [queries]
         mixed = torch.cat(
             [
                 F.scaled_dot_product_attention(part, keys, values, scale=1 / sqrt(part.shape[-1]))
@@ -185,4 +203,5 @@ def _tokens(tokens: torch.Tensor, read: tuple[int, ...]) -> torch.Tensor:
 
 def _heads(tokens: torch.Tensor, heads: int) -> torch.Tensor:
     """(B, L, C) to (B, heads, L, C / heads)."""
-    return tokens.unflatten(-1, (heads, -1)).transpose(1, 2)
+    rows, count, width = tokens.shape
+    return tokens.view(rows, count, heads, width // heads).transpose(1, 2)

@@ -6,6 +6,7 @@ al., arXiv 2310.04378.
 """
 
 from collections.abc import Callable
+from hashlib import sha256
 from math import sqrt
 
 import torch
@@ -183,6 +184,16 @@ def invert(
             on_step(j)
         z = inversion_step(grid, j, z, model.predict(z, t, text))
     return z
+
+
+def named_noise(shape: tuple[int, ...], *name: int | str) -> torch.Tensor:
+    """Return normal noise that depends on its shape and name alone, on the processor.
+
+    Whatever was drawn before, and on whatever device: the same name gives the same numbers.
+    """
+    digest = sha256("/".join(map(str, name)).encode()).digest()
+    generator = torch.Generator().manual_seed(int.from_bytes(digest[:7], "little"))
+    return torch.randn(shape, generator=generator)
 
 
 def draw(like: torch.Tensor, generator: torch.Generator | None) -> torch.Tensor:
