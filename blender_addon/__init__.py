@@ -1,8 +1,16 @@
 """Impetus in Blender: physics, splats and takes. Registers, no more."""
 
 from . import handlers, headless, job_panels, operators, panels, properties, take_operators
+from .methods import operators as method_operators
+from .methods import panels as method_panels
+from .methods.edits import drawing as edit_drawing
+from .methods.edits import operators as edit_operators
+from .methods.edits import panels as edit_panels
 
-modules = (properties, operators, take_operators, panels, job_panels, headless, handlers)
+modules = (
+    properties, operators, take_operators, method_operators, edit_operators,
+    panels, method_panels, job_panels, edit_panels, edit_drawing, headless, handlers,
+)  # fmt: skip
 
 
 def register() -> None:

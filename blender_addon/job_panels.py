@@ -134,6 +134,10 @@ FIXES = {
     "SHOW_IN_RENDER": "Show",
     "REMOVE_PHYSICS": "Remove Physics",
     "MAKE_KINEMATIC": "Make Kinematic",
+    "ADD_EDIT": "Add Edit",
+    "RESET_HANDLES": "Reset Handles",
+    "FIRST_SOURCE": "Use First",
+    "BUILT_IN_MODEL": "Use Tiny",
 }
 
 

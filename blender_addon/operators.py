@@ -173,6 +173,15 @@ class IMPETUS_OT_fix(bpy.types.Operator):
                 scene.camera = found or _new_camera(context)
             case "ADD_PHYSICS":
                 return bpy.ops.object.impetus_add()
+            case "ADD_EDIT":
+                return bpy.ops.impetus.add_edit()
+            case "RESET_HANDLES":
+                scene.impetus.diffusion.edit_index = scene.impetus.diffusion.edits.find(self.where)
+                return bpy.ops.impetus.fit_edit()
+            case "FIRST_SOURCE":
+                scene.impetus.diffusion.use_frame = False
+            case "BUILT_IN_MODEL":
+                scene.impetus.diffusion.model = "tiny"
             case "START_FIRST":
                 scene.impetus.simulation_start = scene.frame_start
             case "PERSPECTIVE" if ob:

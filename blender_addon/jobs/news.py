@@ -25,11 +25,11 @@ STAGES = {
 def apply(notice: orders.Notice) -> None:
     """Carry one notice in."""
     match notice:
-        case orders.Linked(version, devices):
+        case orders.Linked(version, devices, models):
             state.is_linked, state.is_connecting = True, False
             named = devices and devices[0] != "auto"
             state.backend = devices[0] if named else f"Backend {version}"
-            say(link="ON", backend=state.backend, sentence="", remedy="")
+            say(link="ON", backend=state.backend, models="\n".join(models), sentence="", remedy="")
             follow_active()
         case orders.Unlinked(sentence, remedy):
             state.is_linked = state.is_connecting = False

@@ -83,6 +83,7 @@ class Linked:
 
     version: str
     devices: tuple[str, ...]
+    models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import bpy
 
 from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.methods import NoMethod
 from impetus.backend.contract.shot_check import shot_hash
 
 from .. import takes
@@ -71,7 +72,8 @@ def make_take(
     """
     machine.python()
     exported = export_shot(scene, layer)
-    if not any(body.role == "dynamic" for body in exported.shot.bodies):
+    simulates = any(body.role == "dynamic" for body in exported.shot.bodies)
+    if not simulates and isinstance(exported.shot.method, NoMethod):
         raise ShotError(
             "Scene", "expected at least one dynamic object, got none.",
             "Give one Impetus physics, in Properties, Physics, and show it in renders.",

@@ -68,7 +68,11 @@ def draw_mask(layout: bpy.types.UILayout, mask: ImpetusMask, *, text: str, auto:
             row.label(text=auto, icon="BLANK1")
             return
         case "IMAGE":
-            column.template_ID(mask, "image", new="impetus.new_mask", open="image.open", text=" ")
+            row = column.row(align=True)
+            row.template_ID(mask, "image", open="image.open", text=" ")
+            if mask.image is None:
+                new = row.operator("impetus.new_mask", text="", icon="ADD")
+                new.path = mask.path_from_id()
         case _:
             column.prop(mask, mask.source.lower(), text=" ")
     column.prop(mask, "invert")

@@ -4,6 +4,8 @@ Where the contract has a name for a setting, so it is called here; an enumeratio
 the contract's word in capitals.
 """
 
+from typing import Any
+
 import bpy
 from bpy.props import (
     BoolProperty,
@@ -342,14 +344,14 @@ class ImpetusDiffusion(bpy.types.PropertyGroup):
     edit_index: IntProperty(name="Edit")
 
     @property
-    def settings(self) -> ImpetusMotionCraft | ImpetusMotionGuidance | None:
-        """The settings of the chosen method."""
+    def settings(self) -> Any:
+        """The settings of the chosen method; None without one."""
         return None if self.method == "NONE" else getattr(self, self.method.lower())
 
     @property
     def motion(self) -> str:
         """Where the chosen method's motion comes from; empty without a method."""
-        return "" if self.settings is None else self.settings.motion
+        return "" if self.method == "NONE" else self.settings.motion
 
     def source_frame(self, scene: bpy.types.Scene) -> int:
         """Return the frame that masks and handles speak of."""

@@ -1,40 +1,32 @@
-"""What would keep a shot from being made, told before it is asked for. Cheap: one look at now."""
+"""What is wrong with the scene itself: camera, frames, objects and their physics."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import bpy
 
-from .shot_export.meshes import MESHABLE
-from .shot_export.timeline import fcurves
+from ..shot_export.meshes import MESHABLE
+from ..shot_export.timeline import fcurves
+from .problem import Problem
 
 
-class Problem(NamedTuple):
-    """`fix` names a repair of operators.IMPETUS_OT_fix, or is empty."""
-
-    where: str
-    text: str
-    fix: str = ""
-    is_warning: bool = False
-
-
-def problems(scene: bpy.types.Scene) -> list[Problem]:
-    """Return what is wrong with the scene as it stands, the worst first."""
-    found = [*_camera(scene), *_frames(scene)]
+def scene_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
+    """Yield what is wrong with the scene as it stands."""
+    yield from _camera(scene)
+    yield from _frames(scene)
     acting = [ob for ob in scene.objects if ob.impetus.role != "NONE"]
     dynamic = [ob for ob in acting if ob.impetus.role == "DYNAMIC"]
-    if not dynamic:
-        found.append(Problem("Scene", "No object is dynamic yet", "ADD_PHYSICS"))
-    elif all(ob.hide_render for ob in dynamic):
-        found.append(Problem("Scene", "Every dynamic object is hidden from render; show one"))
-    found += [problem for ob in dynamic for problem in _open_mesh(scene, ob)]
+    if not dynamic and scene.impetus.diffusion.method == "NONE":
+        yield Problem("Scene", "No object is dynamic yet", "ADD_PHYSICS")
+    elif dynamic and all(ob.hide_render for ob in dynamic):
+        yield Problem("Scene", "Every dynamic object is hidden from render; show one")
+    for ob in dynamic:
+        yield from _open_mesh(scene, ob)
     for ob in acting:
-        found += _object(ob)
+        yield from _object(ob)
     for ob in scene.objects:
         if ob.field is not None and ob.field.type not in {"NONE", "WIND"}:
             kind = ob.field.type.replace("_", " ").title()
-            found.append(Problem(ob.name, f"{kind} fields are not simulated yet", "", True))
-    return sorted(found, key=lambda problem: problem.is_warning)
+            yield Problem(ob.name, f"{kind} fields are not simulated yet", "", True)
 
 
 def _camera(scene: bpy.types.Scene) -> Iterator[Problem]:

@@ -1,0 +1,213 @@
+"""Panels of the methods, under Properties > Output > Impetus: what does not apply is not shown."""
+
+from collections.abc import Iterable
+
+import bpy
+
+from . import costs, presets
+from .edits.panels import draw_edits
+from .masks import draw_mask
+from .motion_panels import draw_motion
+from .properties import ImpetusDiffusion
+
+
+class _OfDiffusion:
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "output"
+    bl_parent_id = "OUTPUT_PT_impetus_diffusion"
+    methods: Iterable[str] = ("MOTIONCRAFT", "MOTION_GUIDANCE")
+    "Those that the panel belongs to."
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.scene.impetus.diffusion.method in cls.methods
+
+
+def _settings(panel: bpy.types.Panel, context: bpy.types.Context) -> ImpetusDiffusion:
+    panel.layout.use_property_split = True
+    panel.layout.use_property_decorate = False
+    return context.scene.impetus.diffusion
+
+
+class OUTPUT_MT_impetus_methods(bpy.types.Menu):
+    bl_label = "Settings"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        for name in presets.presets().get(context.scene.impetus.diffusion.method, ()):
+            self.layout.operator("impetus.diffusion_preset", text=name).name = name
+
+
+class OUTPUT_PT_impetus_diffusion(bpy.types.Panel):
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "output"
+    bl_label = "Diffusion"
+    bl_parent_id = "OUTPUT_PT_impetus"
+
+    def draw_header_preset(self, context: bpy.types.Context) -> None:
+        if context.scene.impetus.diffusion.method != "NONE":
+            row = self.layout.row()
+            row.emboss = "NONE"
+            row.menu("OUTPUT_MT_impetus_methods", text="", icon="PRESET")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        diffusion, layout = _settings(self, context), self.layout
+        layout.prop(diffusion, "method")
+        if diffusion.method == "NONE":
+            return
+        layout.prop(diffusion, "model")
+        column = layout.column()
+        column.prop(diffusion, "prompt")
+        column.prop(diffusion.settings, "negative_prompt")
+        draw_cost(layout, context)
+
+
+class OUTPUT_PT_impetus_start(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Start"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        diffusion, layout = _settings(self, context), self.layout
+        layout.prop(diffusion, "start", text="From")
+        match diffusion.start:
+            case "RENDER":
+                row = layout.row(heading="Frame")
+                row.prop(diffusion, "use_frame", text="")
+                number = row.row()
+                number.active = diffusion.use_frame
+                number.prop(diffusion, "frame", text="")
+            case "PICTURE":
+                layout.template_ID(diffusion, "picture", open="image.open", text="Picture")
+            case "GENERATED":
+                column = layout.column(align=True)
+                column.prop(diffusion, "start_steps")
+                column.prop(diffusion, "start_guidance")
+
+
+class OUTPUT_PT_impetus_motion(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Motion"
+
+    def draw(self, context: bpy.types.Context) -> None:
+        diffusion, layout = _settings(self, context), self.layout
+        layout.prop(diffusion.settings, "motion", text="From")
+        draw_motion(layout, diffusion)
+        if diffusion.method == "MOTION_GUIDANCE":
+            draw_edits(layout, context)
+
+
+class OUTPUT_PT_impetus_novelty(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Novelty"
+    bl_options = {"DEFAULT_CLOSED"}
+    methods = ("MOTIONCRAFT",)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        new, layout = _settings(self, context).motioncraft.novelty, self.layout
+        column = layout.column(heading="New Is", align=True)
+        column.prop(new, "out_of_frame")
+        column.prop(new, "disoccluded")
+        column.prop(new, "active")
+        draw_mask(layout, new.mask, text="And Always", auto="Nothing more")
+        column = layout.column(heading="Freedom", align=True)
+        column.prop(new, "ceiling", text="Freedom of New")
+        column.prop(new, "floor")
+
+
+class OUTPUT_PT_impetus_area(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Keep the Rest"
+    bl_options = {"DEFAULT_CLOSED"}
+    methods = ("MOTION_GUIDANCE",)
+
+    def draw_header(self, context: bpy.types.Context) -> None:
+        self.layout.prop(context.scene.impetus.diffusion.motion_guidance, "edit_mask", text="")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        guided, layout = _settings(self, context).motion_guidance, self.layout
+        layout.active = guided.edit_mask
+        auto = "Where things were, and land"
+        draw_mask(layout, guided.editable, text="May Change", auto=auto)
+        layout.prop(guided, "dilation")
+
+
+class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Sampling"
+    bl_options = {"DEFAULT_CLOSED"}
+    methods = ("MOTIONCRAFT",)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        craft, layout = _settings(self, context).motioncraft, self.layout
+        column = layout.column(align=True)
+        column.prop(craft, "steps")
+        column.prop(craft, "tau")
+        layout.prop(craft, "guidance")
+        layout.prop(craft, "attention")
+        layout.prop(craft, "reinvert")
+        column = layout.column()
+        column.prop(craft, "warp")
+        column.prop(craft, "backward")
+        column.prop(craft, "carry_residual")
+
+
+class OUTPUT_PT_impetus_guidance(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Sampling"
+    bl_options = {"DEFAULT_CLOSED"}
+    methods = ("MOTION_GUIDANCE",)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        guided, layout = _settings(self, context).motion_guidance, self.layout
+        column = layout.column(align=True)
+        column.prop(guided, "steps")
+        column.prop(guided, "recursions")
+        layout.prop(guided, "guidance")
+        row = layout.row(heading="Hard Start")
+        row.prop(guided, "use_hard_warp", text="")
+        share = row.row()
+        share.active = guided.use_hard_warp
+        share.prop(guided, "hard_warp_start", text="")
+        column = layout.column()
+        column.prop(guided, "gradient")
+        column.prop(guided, "decoder")
+
+
+class OUTPUT_PT_impetus_push(_OfDiffusion, bpy.types.Panel):
+    bl_label = "Push"
+    bl_options = {"DEFAULT_CLOSED"}
+    methods = ("MOTION_GUIDANCE",)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        diffusion, layout = _settings(self, context), self.layout
+        guided, terms = diffusion.motion_guidance, diffusion.motion_guidance.terms
+        layout.prop(guided, "weight")
+        layout.prop(guided, "schedule")
+        layout.prop(guided, "clip")
+        column = layout.column(align=True)
+        column.prop(terms, "flow_weight", text="Weight of Motion")
+        column.prop(terms, "color_weight")
+        column = layout.column()
+        column.prop(terms, "target_flow_warp")
+        column.prop(terms, "occlusion_mask")
+        column = layout.column()
+        column.prop(diffusion, "flow_network")
+        column.prop(terms, "flow_iterations")
+
+
+def draw_cost(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Say what a take will cost, in what all machines have in common."""
+    diffusion = context.scene.impetus.diffusion
+    each, total = costs.per_frame(diffusion), costs.whole(diffusion, context.scene)
+    column = layout.column(align=True)
+    column.active = False
+    column.label(text=f"Network runs: {each:,} a frame, {total:,} in all", icon="TIME")
+
+
+classes = (
+    OUTPUT_MT_impetus_methods,
+    OUTPUT_PT_impetus_diffusion,
+    OUTPUT_PT_impetus_start,
+    OUTPUT_PT_impetus_motion,
+    OUTPUT_PT_impetus_novelty,
+    OUTPUT_PT_impetus_area,
+    OUTPUT_PT_impetus_craft,
+    OUTPUT_PT_impetus_guidance,
+    OUTPUT_PT_impetus_push,
+)
+register, unregister = bpy.utils.register_classes_factory(classes)
