@@ -4,7 +4,6 @@ import tomllib
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import cast
 
 import msgspec
 
@@ -60,4 +59,4 @@ def preset_method(kind: str | None, word: str | None) -> MotionCraft | MotionGui
 
 def _convert(values: dict[str, object]) -> MotionCraft | MotionGuidance:
     kind = KINDS[str(values.get("type"))]
-    return cast(MotionCraft | MotionGuidance, msgspec.convert(values, kind))
+    return msgspec.convert(values, kind)

@@ -10,16 +10,19 @@ from pathlib import Path
 from ..contract.arrays import ArraySet
 from ..contract.errors import ImpetusError, MemoryShortError
 from ..contract.messages import Stage
+from ..contract.methods import NoMethod
 from ..contract.shot import Shot
 from ..contract.shot_check import check_shot
-from .bodies.prepare import Prepared, estimate, prepare
-from .cache import FrameCache, prune
+from .bodies.prepare import estimate
+from .cache import prune
+from .chain import Chain
 from .device import start_device
-from .diffuse import diffuse, frames_to_render
-from .images.render import frames_to_pose, render, scene_of
+from .diffuse import MethodInput, diffuse, require_room
+from .images.render import frames_to_pose
+from .images.rendered import RenderedFrame
+from .methods.needs import Needs, needs_of
 from .progress import Listener, StageClock
-from .simulate import simulate, simulate_key
-from .splats import PosedSplats, pose_splats
+from .renders import Renders, without_method
 from .takes.deliver import close_take, deliver, frame_bytes
 from .takes.exr import read_depth
 from .takes.finished import FinishedFrames
@@ -44,16 +47,22 @@ def run(shot: Shot, arrays: ArraySet, workspace: Workspace, listener: Listener) 
 
     `listener.frame` hears each frame once, those found there first. Made again from the same shot
     on the same device, the files are the same to the byte, however often it was interrupted.
-    Raises ImpetusErrors: of the shot, of the physics, DiskFullError, MemoryShortError, and what
-    `listener.check` raises; what is finished stays.
+    Raises ImpetusErrors: of the shot, its method's model, the physics, DiskFullError,
+    MemoryShortError, and what `listener.check` raises; what is finished stays.
     """
     check_shot(shot, arrays)
+    needs = needs_of(shot.method)
     take = Take(workspace.take, shot)
-    finished = FinishedFrames(workspace.cache, shot)
+    finished = FinishedFrames(workspace.cache, shot, needs.weights)
     with _plain_errors(workspace), _recorded(take):
         missing = _adopt(take, finished, listener)
         if missing:
-            _make(shot, arrays, workspace, _Growth(take, finished, missing), listener)
+            growth = _Growth(take, finished, missing)
+            take.device = start_device().description
+            if isinstance(shot.method, NoMethod):
+                _make(shot, arrays, workspace, growth, listener)
+            else:
+                _make_diffused(shot, arrays, workspace, growth, needs, listener)
         close_take(shot, take)
     prune(workspace.cache, (finished.folder,))
 
@@ -83,72 +92,78 @@ def _make(
     shot: Shot, arrays: ArraySet, workspace: Workspace, growth: _Growth, listener: Listener
 ) -> None:
     take = growth.take
-    wanted = frames_to_render(shot, growth.missing)
-    clock = StageClock(listener, _totals(shot, wanted), take.seconds)
-    take.seconds = clock.seconds
-    take.device = start_device().description
-    clock.progress("prepare", 0, 1)
-    with clock.of("prepare"):
-        prepared = prepare(shot, arrays)
-        cache = FrameCache(workspace.cache / "simulate" / simulate_key(shot, arrays, prepared))
-        _require_disk(shot, arrays, workspace, cache, len(growth.missing))
-        scene = scene_of(shot, arrays, prepared)
-    clock.progress("prepare", 1, 1)
-    take.warnings = prepared.warnings
-    for text in prepared.warnings:
-        listener.log("warning", text)
-    posed = clock.each("splat", _pose(shot, arrays, prepared, cache, wanted, clock))
-    rendered = render(
-        scene,
-        posed,
-        wanted=wanted,
-        known_depth=lambda frame: read_depth(take.path("passes", frame)),
-        listener=clock,
-    )
-    images = diffuse(shot, clock.each("render", rendered))
-    for frame in clock.each("deliver", deliver(shot, images, take, growth.finished)):
-        listener.frame(frame)
-        take.record(now=False)
+    clock = _clock(take, listener, _totals(shot, set(growth.missing), 0, len(growth.missing)))
+    chain = Chain(shot, arrays, workspace.cache, clock)
+    _require_disk(chain, arrays, workspace, take_frames=len(growth.missing))
+    take.warnings = chain.warnings
+    rendered = chain.rendered(growth.missing, lambda frame: read_depth(take.path("passes", frame)))
+    _deliver(shot, clock.each("render", rendered), growth, clock)
 
 
-def _pose(
+def _make_diffused(
     shot: Shot,
     arrays: ArraySet,
-    prepared: Prepared,
-    cache: FrameCache,
-    wanted: set[int],
-    clock: StageClock,
-) -> Iterator[tuple[int, PosedSplats]]:
-    """Simulate up to the last frame that is needed, and pose the splats of those that are."""
-    needed = frames_to_pose(shot, wanted)
-    states = simulate(shot, arrays, prepared, cache, clock)
-    for state in clock.each("simulate", states, tells_itself=True):
-        if state.frame in needed:
-            yield state.frame, pose_splats(shot, arrays, prepared, state)
-        if state.frame >= max(needed):
-            return
+    workspace: Workspace,
+    growth: _Growth,
+    needs: Needs,
+    listener: Listener,
+) -> None:
+    """Diffuse from the frames that a take without the method would hold, making those first."""
+    require_room(shot, needs)
+    plain = without_method(shot)
+    kept = FinishedFrames(workspace.cache, plain)
+    unrendered = {n for n in shot.frames.numbers if not kept.holds(n)}
+    count = len(growth.missing)
+    clock = _clock(growth.take, listener, _totals(shot, unrendered, count, count))
+
+    def start() -> Chain:
+        chain = Chain(plain, arrays, workspace.cache, clock)
+        _require_disk(chain, arrays, workspace, take_frames=count, cache_frames=len(unrendered))
+        growth.take.warnings = chain.warnings
+        return chain
+
+    renders = Renders(kept, unrendered, start, workspace.cache, clock)
+    given = MethodInput(shot, arrays, needs, renders, workspace.cache, clock)
+    images = clock.each("diffuse", diffuse(given, growth.missing), tells_itself=True)
+    _deliver(shot, images, growth, clock)
+    prune(workspace.cache, (kept.folder,))
 
 
-def _totals(shot: Shot, wanted: set[int]) -> dict[Stage, float]:
-    needed = frames_to_pose(shot, wanted)
+def _deliver(
+    shot: Shot, images: Iterator[RenderedFrame], growth: _Growth, clock: StageClock
+) -> None:
+    landed = deliver(shot, images, growth.take, growth.finished)
+    for frame in clock.each("deliver", landed):
+        clock.frame(frame)
+        growth.take.record(now=False)
+
+
+def _clock(take: Take, listener: Listener, totals: dict[Stage, float]) -> StageClock:
+    clock = StageClock(listener, totals, take.seconds)
+    take.seconds = clock.seconds
+    return clock
+
+
+def _totals(shot: Shot, rendered: set[int], diffused: int, delivered: int) -> dict[Stage, float]:
+    needed = frames_to_pose(shot, rendered)
     dynamic = any(body.role == "dynamic" for body in shot.bodies)
-    simulated = max(max(needed) - shot.frames.simulation_start, 0) if dynamic else 0
-    count = float(len(wanted))
+    simulated = 0
+    if dynamic and needed:
+        simulated = max(max(needed) - shot.frames.simulation_start, 0)
     return {
-        "prepare": 1.0, "simulate": float(simulated), "splat": float(len(needed)),
-        "render": count, "deliver": count,
+        "prepare": float(bool(needed)), "simulate": float(simulated), "splat": float(len(needed)),
+        "render": float(len(rendered)), "diffuse": float(diffused), "deliver": float(delivered),
     }  # fmt: skip
 
 
 def _require_disk(
-    shot: Shot, arrays: ArraySet, workspace: Workspace, cache: FrameCache, frames: int
+    chain: Chain, arrays: ArraySet, workspace: Workspace, *, take_frames: int, cache_frames: int = 0
 ) -> None:
     """Raise DiskFullError before anything is made that would not fit."""
-    kept = sum(path.stat().st_size for path in cache.folder.iterdir())
-    needs = {
-        workspace.take: frames * frame_bytes(shot),
-        workspace.cache: max(0, estimate(shot, arrays).disk_bytes - kept),
-    }
+    kept = sum(path.stat().st_size for path in chain.simulated.folder.iterdir())
+    each = frame_bytes(chain.shot)
+    simulated = max(0, estimate(chain.shot, arrays).disk_bytes - kept)
+    needs = {workspace.take: take_frames * each, workspace.cache: simulated + cache_frames * each}
     by_disk: dict[int, int] = {}
     for folder, needed in needs.items():
         disk = os.stat(folder).st_dev

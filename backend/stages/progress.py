@@ -12,6 +12,9 @@ T = TypeVar("T")
 
 RECENT = 8
 "Units whose mean tells what the next takes; a stage's first, which compiles, is forgotten."
+STEADY: frozenset[Stage] = frozenset({"diffuse"})
+"""Stages that take minutes for a unit: what was told of the first foretells the others, and what
+other stages take drowns in it."""
 
 
 class Listener(Protocol):
@@ -42,6 +45,7 @@ class StageClock:
         self._listener = listener
         self.totals = dict(totals)
         self.seconds: dict[Stage, float] = dict(spent)
+        self._spent = dict(spent)
         self._done: dict[Stage, float] = dict.fromkeys(totals, 0.0)
         self._recent: dict[Stage, deque[float]] = {}
         self._inner: list[Stage] = []
@@ -80,6 +84,10 @@ class StageClock:
         self._done[stage] = done
         self._listener.progress(stage, done, self.totals[stage], self._left())
 
+    def expect(self, stage: Stage, total: float) -> None:
+        """Correct what a stage was thought to have to do."""
+        self.totals[stage] = total
+
     def frame(self, number: int) -> None:
         self._listener.frame(number)
 
@@ -100,14 +108,25 @@ class StageClock:
     def _left(self) -> float | None:
         """Return the seconds left, None as long as some stage has not shown its speed."""
         left = 0.0
+        steady = any(self._so_far(stage) for stage in STEADY & self.totals.keys())
         for stage, total in self.totals.items():
             todo = total - self._done[stage]
             if todo > 0:
-                times = self._recent.get(stage)
+                times = self._recent.get(stage) or self._so_far(stage)
+                if not times and steady:
+                    continue
                 if not times:
                     return None
                 left += todo * sum(times) / len(times)
         return left
+
+    def _so_far(self, stage: Stage) -> list[float]:
+        """Return the seconds of a unit of a stage whose first one is not done yet."""
+        done = self._done[stage]
+        if stage not in STEADY or done <= 0:
+            return []
+        self._book()
+        return [(self.seconds.get(stage, 0.0) - self._spent.get(stage, 0.0)) / done]
 
     def _book(self) -> None:
         now = time.perf_counter()

@@ -23,12 +23,15 @@ def deliver(
     Raises DiskFullError.
     """
     for frame in frames:
-        with landing(take.path("passes", frame.frame)) as temporary:
-            write_exr(temporary, frame)
-        png = encode_png(frame.beauty, transparent=shot.world.transparent)
-        land_bytes(take.path("beauty", frame.frame), png)
+        _land(shot, frame, take)
         finished.keep(take, frame.frame)
         yield frame.frame
+
+
+def keep_frame(shot: Shot, frame: RenderedFrame, finished: FinishedFrames) -> None:
+    """Land a frame among the finished ones alone: it is in no take yet. Raises DiskFullError."""
+    _land(shot, frame, finished)
+    finished.seal(frame.frame)
 
 
 def close_take(shot: Shot, take: Take) -> None:
@@ -38,6 +41,13 @@ def close_take(shot: Shot, take: Take) -> None:
         write_preview(take.folder / PREVIEW, [path for _, path in pictures], shot.frames.fps)
     if not (take.folder / CONTACT_SHEET).is_file():
         write_contact_sheet(take.folder / CONTACT_SHEET, pictures)
+
+
+def _land(shot: Shot, frame: RenderedFrame, place: Take | FinishedFrames) -> None:
+    with landing(place.path("passes", frame.frame)) as temporary:
+        write_exr(temporary, frame)
+    png = encode_png(frame.beauty, transparent=shot.world.transparent)
+    land_bytes(place.path("beauty", frame.frame), png)
 
 
 def frame_bytes(shot: Shot) -> int:

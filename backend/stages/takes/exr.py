@@ -36,6 +36,28 @@ def read_depth(path: Path) -> Array:
     return np.where(depth >= EMPTY_DEPTH, np.float32(np.inf), depth)
 
 
+def read_frame(path: Path, number: int) -> RenderedFrame:
+    """Read a frame back as `write_exr` kept it: beauty and normals in half precision."""
+    read = read_channels(path)
+
+    def image(name: str, letters: str) -> Array:
+        return np.stack([read[f"{LAYER}.{name}.{letter}"] for letter in letters], axis=-1)
+
+    depth, vector = read[f"{LAYER}.Depth.Z"], image("Vector", "XYZW")
+    valid = image("Motion Valid", "XY") > 0
+    return RenderedFrame(
+        frame=number,
+        beauty=image("Combined", "RGBA").astype(np.float32),
+        depth=np.where(depth >= EMPTY_DEPTH, np.float32(np.inf), depth),
+        normal=image("Normal", "XYZ").astype(np.float32),
+        index=read[f"{LAYER}.IndexOB.X"].astype(np.int32) - 1,
+        forward=vector[..., 2:] * np.array([-1, 1], np.float32),
+        backward=vector[..., :2] * np.array([1, -1], np.float32),
+        valid_forward=valid[..., 1],
+        valid_backward=valid[..., 0],
+    )
+
+
 def _channels(frame: RenderedFrame) -> dict[str, Array]:
     half = np.finfo(np.float16).max
     combined = np.clip(frame.beauty, -half, half).astype(np.float16)

@@ -18,32 +18,46 @@ class FinishedFrames:
     """Files shared with the takes that they came from: links, so they take no room twice.
 
     A take may have been edited by hand since; the sums tell, and such a frame is made anew.
+    `weights` are the digests of what the shot's method reads beside the shot.
     """
 
-    def __init__(self, cache: Path, shot: Shot) -> None:
+    def __init__(self, cache: Path, shot: Shot, weights: tuple[str, ...] = ()) -> None:
         nameless = msgspec.structs.replace(shot, name="shot")
-        self.folder = cache / "finished" / stage_key("deliver", nameless, STAGE_VERSIONS)
+        key = stage_key("deliver", nameless, STAGE_VERSIONS, *weights)
+        self.folder = cache / "finished" / key
 
     def keep(self, take: Take, frame: int) -> None:
         """Remember a frame that is whole in the take."""
-        sums = [_sum(take.path(file, frame)) for file in FILES]
         for file in FILES:
-            land_link(take.path(file, frame), self._path(file, frame))
-        land_bytes(self._path("sums", frame), "\n".join(sums).encode())
+            land_link(take.path(file, frame), self.path(file, frame))
+        self.seal(frame)
+
+    def seal(self, frame: int) -> None:
+        """Remember a frame whose files were written here."""
+        sums = [_sum(self.path(file, frame)) for file in FILES]
+        land_bytes(self._place("sums", frame), "\n".join(sums).encode())
+
+    def holds(self, frame: int) -> bool:
+        """Say whether a frame is remembered, and nobody changed it."""
+        try:
+            sums = self._place("sums", frame).read_text().split("\n")
+            return sums == [_sum(self.path(file, frame)) for file in FILES]
+        except FileNotFoundError:
+            return False
 
     def adopt(self, take: Take, frame: int) -> bool:
         """Put a remembered frame into the take; False where there is none, or it was changed."""
-        try:
-            sums = self._path("sums", frame).read_text().split("\n")
-            if sums != [_sum(self._path(file, frame)) for file in FILES]:
-                return False
-        except FileNotFoundError:
+        if not self.holds(frame):
             return False
         for file in FILES:
-            land_link(self._path(file, frame), take.path(file, frame))
+            land_link(self.path(file, frame), take.path(file, frame))
         return True
 
-    def _path(self, kind: str, frame: int) -> Path:
+    def path(self, file: FrameFile, frame: int) -> Path:
+        """Return where a frame's file is or will be."""
+        return self._place(file, frame)
+
+    def _place(self, kind: str, frame: int) -> Path:
         return self.folder / f"{frame:04d}.{kind}"
 
 
