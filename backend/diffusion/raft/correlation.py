@@ -81,9 +81,11 @@ class Correlation:
 
 def volume_of(first: torch.Tensor, second: list[torch.Tensor]) -> list[torch.Tensor]:
     """Correlations of rows (B, n, C) with maps (B, C, h, w): (B, n, h, w) for each map."""
-    return [
-        (first @ level.flatten(2)).reshape(*first.shape[:2], *level.shape[2:]) for level in second
-    ]
+    with torch.autocast(first.device.type, enabled=False):
+        return [
+            (first @ level.flatten(2)).reshape(*first.shape[:2], *level.shape[2:])
+            for level in second
+        ]
 
 
 def sample_windows(volume: list[torch.Tensor], points: torch.Tensor, radius: int) -> torch.Tensor:
