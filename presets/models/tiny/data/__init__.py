@@ -1,0 +1,1 @@
+"""Procedural scenes with captions and exact passes: what the tiny models are trained on."""

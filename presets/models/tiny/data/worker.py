@@ -1,0 +1,59 @@
+"""A worker process: makes its share of the pictures and clips, skipping what is there already.
+
+Runs in a Python with bpy or inside `blender --background`; several of them share one folder.
+"""
+
+import argparse
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from .samples import write_sample
+from .scenes import build
+
+CLIP_SEEDS = 500_000
+SEEDS = 1_000_000
+"Seeds of one run; a whole multiple of what decides which are held out."
+
+
+def jobs(pictures: int, clips: int) -> list[tuple[str, int]]:
+    """Return the samples in the order of making: clips spread evenly among the pictures."""
+    order = [((i + 0.5) / max(pictures, 1), "pictures", i) for i in range(pictures)]
+    order += [((i + 0.5) / max(clips, 1), "clips", i) for i in range(clips)]
+    return [(name, number) for _, name, number in sorted(order)]
+
+
+def main(argv: list[str]) -> int:
+    """Make samples until all are there or `--limit` were made; print one line for each."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--pictures", type=int, default=6000)
+    parser.add_argument("--clips", type=int, default=900)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--worker", type=int, default=0, help="which of the workers this one is")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=300, help="samples after which to end")
+    parser.add_argument("--enlarge", type=float, default=1.0, help="factor of the pictures' size")
+    parser.add_argument("--samples", type=int, default=6, help="rays per pixel")
+    arguments = parser.parse_args(argv)
+    made = 0
+    with tempfile.TemporaryDirectory(prefix="impetus-") as scratch:
+        for place, (name, number) in enumerate(jobs(arguments.pictures, arguments.clips)):
+            folder = arguments.folder / name / f"{number:06d}"
+            if place % arguments.workers != arguments.worker or folder.exists():
+                continue
+            started = time.monotonic()
+            clip = name == "clips"
+            seed = arguments.seed * SEEDS + number + (CLIP_SEEDS if clip else 0)
+            scene = build(seed, clip=clip, enlarge=arguments.enlarge)
+            exr = Path(scratch) / "passes.exr"
+            write_sample(scene, seed, folder, exr, samples=arguments.samples, clip=clip)
+            taken = time.monotonic() - started
+            line = f"{name} {number:06d} {taken:.2f} s {scene.stage.kind}: {scene.caption}\n"
+            sys.stdout.write(line)
+            sys.stdout.flush()
+            made += 1
+            if made >= arguments.limit:
+                return 0
+    return 0
