@@ -13,6 +13,13 @@ import torch.nn.functional as functional
 
 from ..contract.methods import GuidanceTerms
 
+FARTHEST = 1e4
+"Pixels beyond which a flow means nothing."
+
+
+class DivergedError(ArithmeticError):
+    """Raised for a picture, or the flow to it, that has left all bounds: it has no energy."""
+
 
 class FlowEstimate(Protocol):
     """What the energy asks of a flow network: (B, 2, H, W) px from first to second picture."""
@@ -54,9 +61,15 @@ class GuidanceEnergy:
         self.low_memory = False
 
     def __call__(self, picture: torch.Tensor) -> Energy:
-        """Return the energy of a picture (1, 3, H, W) in about [-1, 1]; gradients reach it."""
-        # Values are not clamped: outside the range a clamp's gradient is none.
+        """Return the energy of a picture (1, 3, H, W) in about [-1, 1]; gradients reach it.
+
+        Raises DivergedError.
+        """
+        # Values are not clamped: outside the range a clamp's gradient is none. What is no number
+        # must not reach grid_sample, whose gradient would write where it has no memory.
+        _require_bounded(picture)
         found = self._estimate(picture)
+        _require_bounded(found)
         flow = flow_difference(self.flow, found)
         by = self.flow if self.terms.target_flow_warp else found
         color = color_difference(self.source, picture, by, self.seen)
@@ -68,6 +81,12 @@ class GuidanceEnergy:
             return self.network.estimate(self.source, edit, self.terms.flow_iterations)
 
         return recompute(estimate, picture) if self.low_memory else estimate(picture)
+
+
+def _require_bounded(values: torch.Tensor) -> None:
+    with torch.no_grad():
+        if not bool((values.abs() < FARTHEST).all()):
+            raise DivergedError("expected finite numbers in bounds")
 
 
 def flow_difference(wanted: torch.Tensor, found: torch.Tensor) -> torch.Tensor:
