@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import bpy
 import numpy as np
@@ -10,6 +11,8 @@ from numpy.typing import NDArray
 from .passes_file import read_passes
 from .world.palette import Floats
 
+UNDENOISED = 8
+"How many times the rays where a Blender brings no denoiser."
 EMPTY = 1e9
 "Cycles writes 1e10 as the depth of nothing."
 
@@ -45,10 +48,7 @@ def set_up(
     cycles = scene.cycles
     cycles.device, cycles.samples, cycles.seed = "CPU", samples, 1
     cycles.use_adaptive_sampling = False
-    cycles.use_denoising, cycles.denoiser = True, "OPENIMAGEDENOISE"
-    cycles.denoising_quality = "FAST"
-    cycles.denoising_input_passes = "RGB" if translucent else "RGB_ALBEDO"
-    cycles.denoising_prefilter = "FAST" if translucent else "NONE"
+    _set_denoising(cycles, translucent=translucent)
     cycles.use_light_tree = cycles.use_auto_tile = False
     cycles.max_bounces, cycles.diffuse_bounces, cycles.glossy_bounces = 4, 1, 2
     cycles.transmission_bounces, cycles.transparent_max_bounces = 4, 8
@@ -65,6 +65,18 @@ def set_up(
     settings.exr_codec = "NONE"
 
 
+def _set_denoising(cycles: Any, *, translucent: bool) -> None:
+    try:
+        cycles.denoiser = "OPENIMAGEDENOISE"
+    except TypeError:  # some systems build Blender without it
+        cycles.use_denoising, cycles.samples = False, UNDENOISED * cycles.samples
+        return
+    cycles.use_denoising, cycles.denoising_quality = True, "FAST"
+    # The first hit's colour is by chance where rays go through things, and would stay as noise.
+    cycles.denoising_input_passes = "RGB" if translucent else "RGB_ALBEDO"
+    cycles.denoising_prefilter = "FAST" if translucent else "NONE"
+
+
 def render(scene: bpy.types.Scene, frame: int, *, exact: bool) -> Passes:
     """Render a frame; with `exact`, geometry by rays through the pixels' middles alone."""
     scene.frame_set(frame)
@@ -72,11 +84,12 @@ def render(scene: bpy.types.Scene, frame: int, *, exact: bool) -> Passes:
     found = color
     if exact:
         samples, width = scene.cycles.samples, scene.cycles.filter_width
+        denoised = scene.cycles.use_denoising
         scene.cycles.samples, scene.cycles.use_denoising = 1, False
         scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BOX", 0.01
         bounces, scene.cycles.max_bounces = scene.cycles.max_bounces, 0
         found = _channels(scene)
-        scene.cycles.samples, scene.cycles.use_denoising = samples, True
+        scene.cycles.samples, scene.cycles.use_denoising = samples, denoised
         scene.cycles.pixel_filter_type, scene.cycles.filter_width = "BLACKMAN_HARRIS", width
         scene.cycles.max_bounces = bounces
     depth = found["Depth.Z"]

@@ -12,6 +12,8 @@ from pathlib import Path
 from .samples import write_sample
 from .scenes import build
 
+MORE_LEFT = 3
+"Exit status of a worker that reached its limit: another one is to go on."
 CLIP_SEEDS = 500_000
 SEEDS = 1_000_000
 "Seeds of one run; a whole multiple of what decides which are held out."
@@ -19,13 +21,43 @@ SEEDS = 1_000_000
 
 def jobs(pictures: int, clips: int) -> list[tuple[str, int]]:
     """Return the samples in the order of making: clips spread evenly among the pictures."""
-    order = [((i + 0.5) / max(pictures, 1), "pictures", i) for i in range(pictures)]
-    order += [((i + 0.5) / max(clips, 1), "clips", i) for i in range(clips)]
+    order = [((i + 0.5) / pictures, "pictures", i) for i in range(pictures)]
+    order += [((i + 0.5) / clips, "clips", i) for i in range(clips)]
     return [(name, number) for _, name, number in sorted(order)]
 
 
 def main(argv: list[str]) -> int:
-    """Make samples until all are there or `--limit` were made; print one line for each."""
+    """Make samples until all are there or `--limit` were made; print one line for each.
+
+    Returns 0 when all are there, MORE_LEFT at the limit, and 1 if a scene could not be made; the
+    others are made all the same.
+    """
+    arguments = _parser().parse_args(argv)
+    made = failed = 0
+    with tempfile.TemporaryDirectory(prefix="impetus-") as scratch:
+        for place, (name, number) in enumerate(jobs(arguments.pictures, arguments.clips)):
+            folder = arguments.folder / name / f"{number:06d}"
+            if place % arguments.workers != arguments.worker or folder.exists():
+                continue
+            started, clip = time.monotonic(), name == "clips"
+            seed = arguments.seed * SEEDS + number + (CLIP_SEEDS if clip else 0)
+            try:
+                scene = build(seed, clip=clip, enlarge=arguments.enlarge)
+                exr = Path(scratch) / "passes.exr"
+                write_sample(scene, seed, folder, exr, samples=arguments.samples, clip=clip)
+            except (RuntimeError, ValueError) as error:  # Blender's and bmesh's: this scene only
+                failed += 1
+                _say(f"{name} {number:06d} failed: {error}")
+                continue
+            taken = time.monotonic() - started
+            _say(f"{name} {number:06d} {taken:.2f} s {scene.stage.kind}: {scene.caption}")
+            made += 1
+            if made >= arguments.limit:
+                return MORE_LEFT
+    return 1 if failed else 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=6000)
@@ -36,24 +68,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--limit", type=int, default=300, help="samples after which to end")
     parser.add_argument("--enlarge", type=float, default=1.0, help="factor of the pictures' size")
     parser.add_argument("--samples", type=int, default=6, help="rays per pixel")
-    arguments = parser.parse_args(argv)
-    made = 0
-    with tempfile.TemporaryDirectory(prefix="impetus-") as scratch:
-        for place, (name, number) in enumerate(jobs(arguments.pictures, arguments.clips)):
-            folder = arguments.folder / name / f"{number:06d}"
-            if place % arguments.workers != arguments.worker or folder.exists():
-                continue
-            started = time.monotonic()
-            clip = name == "clips"
-            seed = arguments.seed * SEEDS + number + (CLIP_SEEDS if clip else 0)
-            scene = build(seed, clip=clip, enlarge=arguments.enlarge)
-            exr = Path(scratch) / "passes.exr"
-            write_sample(scene, seed, folder, exr, samples=arguments.samples, clip=clip)
-            taken = time.monotonic() - started
-            line = f"{name} {number:06d} {taken:.2f} s {scene.stage.kind}: {scene.caption}\n"
-            sys.stdout.write(line)
-            sys.stdout.flush()
-            made += 1
-            if made >= arguments.limit:
-                return 0
-    return 0
+    return parser
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
