@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from ..contract.errors import ImpetusError
 
-NAMES = ("reliability", "physics", "motion")
+NAMES = ("reliability", "physics", "motion", "diffusion-speed")
 
 
 class UnknownSuiteError(ImpetusError):
@@ -25,6 +25,10 @@ def run_suite(name: str, out: Path, *, shot: Path | None, device: str) -> dict[s
         from .reliability import run as run_reliability
 
         return run_reliability(out, shot=shot)
+    if name == "diffusion-speed":
+        from .speed_diffusion import run as run_diffusion_speed
+
+        return run_diffusion_speed(out, device)
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))
