@@ -1,0 +1,166 @@
+"""One edit made by one method, and its figures: what the suite motion-guidance has rows of.
+
+Results are kept beside each other as they are made, so that a suite that was ended goes on.
+"""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import imageio.v3 as imageio
+import msgspec
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ..contract.methods import MotionGuidance as Settings
+from ..diffusion.edit_masks import editable_area
+from ..diffusion.flow_network import FlowNetwork, estimate_flow
+from ..diffusion.hard_warp import hard_warp
+from ..diffusion.models import DiffusionModel, to_image, to_tensor
+from ..diffusion.motion_guidance import MotionGuidance
+from ..diffusion.sampling import Grid, add_noise, denoise
+from .edit_cases import EditCase
+from .measures.embedding import similarity
+from .measures.videos import Embed, flow_error
+
+Image = NDArray[np.uint8]
+MARGIN = 10.0
+"Pixels round the edit that count as edited for every method: the presets' dilation."
+ITERATIONS = 12
+SDEDIT_STEPS = 50
+SDEDIT_GUIDANCE = 7.5
+
+
+@dataclass(frozen=True)
+class Figures:
+    """`flow`: mean L1 of the network's estimated flow to the wanted one, px, all pixels.
+
+    `moving`: its end-point error where things move; `flow_dis`: L1 by OpenCV's DIS, which no method
+    was guided by; `similarity`: cosine of embeddings of source and edit; `frozen`: the largest
+    difference outside the editable area, of 1.
+    """
+
+    flow: float
+    moving: float
+    flow_dis: float
+    similarity: float
+    frozen: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What edits are made and measured with."""
+
+    model: DiffusionModel
+    network: FlowNetwork
+    embed: Embed
+    folder: Path
+    "Where pictures and figures are kept."
+
+
+@dataclass(frozen=True)
+class Result:
+    case: str
+    method: str
+    figures: Figures
+    image: Image
+
+
+Make = Callable[[EditCase], Image]
+
+
+def result_of(tools: Tools, case: EditCase, method: str, make: Make) -> Result:
+    """Make an edit and measure it, or take what an earlier run with the same models has left."""
+    stem = tools.folder / f"{case.name}__{method}"
+    kept = stem.with_suffix(".json")
+    if kept.exists():
+        figures = msgspec.convert(json.loads(kept.read_text(encoding="utf-8")), Figures)
+        return Result(case.name, method, figures, imageio.imread(stem.with_suffix(".png")))
+    start = time.perf_counter()
+    image = make(case)
+    figures = measure(tools, case, image, time.perf_counter() - start)
+    imageio.imwrite(stem.with_suffix(".png"), image)
+    kept.write_text(json.dumps(asdict(figures)), encoding="utf-8")
+    return Result(case.name, method, figures, image)
+
+
+def measure(tools: Tools, case: EditCase, image: Image, seconds: float) -> Figures:
+    """Compare an edit with what was wanted of it."""
+    wanted, moving = case.field.flow, case.field.moving
+    found = estimate_flow(tools.network, case.image, image, ITERATIONS)
+    frozen = ~editable_area(wanted, moving, dilation=MARGIN)
+    difference = np.abs(image.astype(np.float64) - case.image)[frozen]
+    return Figures(
+        flow=flow_error(found, wanted)[0],
+        moving=flow_error(found, wanted, moving)[1],
+        flow_dis=flow_error(dis_flow(case.image, image), wanted)[0],
+        similarity=similarity(case.image, image, tools.embed),
+        frozen=float(difference.max() / 255) if frozen.any() else 0.0,
+        seconds=seconds,
+    )
+
+
+def dis_flow(first: Image, second: Image) -> NDArray[np.float32]:
+    """Return the flow (H, W, 2) that OpenCV's dense inverse search finds."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
+    return np.asarray(search.calc(gray[0], gray[1], None), np.float32)  # type: ignore[call-overload]
+
+
+def guided(tools: Tools, settings: Settings, seed: int = 0) -> Make:
+    """Return Motion Guidance with these settings, the case's caption as the prompt."""
+
+    def make(case: EditCase) -> Image:
+        named = msgspec.structs.replace(settings, prompt=case.caption)
+        height, width = case.image.shape[:2]
+        method = MotionGuidance(
+            tools.model, tools.network, named, (width, height), seed, _go_on, lambda done, of: None
+        )
+        return method.edit(case.image, case.field.flow, moving=case.field.moving)
+
+    return make
+
+
+def unguided(tools: Tools, settings: Settings, seed: int = 0) -> Make:
+    """Return the same sampling from the source's own noise, without any guidance."""
+    return guided(
+        tools, msgspec.structs.replace(settings, weight=0.0, recursions=1, hard_warp_start=None),
+        seed,
+    )  # fmt: skip
+
+
+def warped(case: EditCase) -> Image:
+    """Return the source warped by hand, without diffusion."""
+    return hard_warp(case.image, case.field.flow, case.field.moving).image
+
+
+def warp_and_sdedit(tools: Tools, strength: float, seed: int = 0) -> Make:
+    """Return forward warp and SDEdit (Meng et al., ICLR 2022): noised to `strength`, denoised."""
+
+    @torch.no_grad()
+    def make(case: EditCase) -> Image:
+        model = tools.model
+        grid = Grid(model.alphas_cumprod, SDEDIT_STEPS, 1000 * strength)
+        z0 = model.encode(to_tensor(warped(case)))
+        noise = torch.randn(z0.shape, generator=torch.Generator().manual_seed(seed))
+        noisy = add_noise(grid, grid.timesteps[0], z0, noise.to(z0.device))
+        clean = denoise(
+            model,
+            grid,
+            noisy,
+            model.embed([case.caption]),
+            guidance=SDEDIT_GUIDANCE,
+            negative=model.embed([""]),
+        )
+        return to_image(model.decode(clean))
+
+    return make
+
+
+def _go_on() -> None:
+    """A suite is ended by its process alone."""
