@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .flow_pairs import Field, FlowPair, Image
+from .flow_pairs import Field, FlowPair, Image, stays_inside
 
 Random = np.random.Generator
 Colors = NDArray[np.float32]  # (H, W, 3), 0 to 1
@@ -67,9 +67,9 @@ def cut(pair: FlowPair, size: tuple[int, int], random: Random) -> FlowPair:
     top = int(random.integers(pair.known.shape[0] - size[0] + 1))
     left = int(random.integers(pair.known.shape[1] - size[1] + 1))
     part = np.s_[top : top + size[0], left : left + size[1]]
-    return FlowPair(
-        pair.first[part], pair.second[part], pair.flow[part], pair.known[part], pair.visible[part]
-    )
+    flow = pair.flow[part]
+    visible = pair.visible[part] & stays_inside(flow)
+    return FlowPair(pair.first[part], pair.second[part], flow, pair.known[part], visible)
 
 
 def scaled(pair: FlowPair, height: int, width: int) -> FlowPair:

@@ -49,7 +49,7 @@ class ClipStep:
     end: int
 
     def read(self) -> FlowPair:
-        """Read the pair; what is visible is told for steps forward, and taken as all for others."""
+        """Read the pair; back in time only what leaves the picture is told as not visible."""
         geometry = self.clip.geometry(self.start)
         ahead = self.end > self.start
         flow = geometry.forward if ahead else geometry.backward
@@ -58,11 +58,21 @@ class ClipStep:
                 f"Expected the motion of a clip in {self.clip.folder}, got none."
             )
         known: Mask = np.linalg.norm(flow, axis=2) < FASTEST  # and neither NaN nor infinite
-        visible: Mask = geometry.valid & known if ahead and geometry.valid is not None else known
         flow = np.where(known[..., None], flow, np.float32(0))
+        visible = known & stays_inside(flow)
+        if ahead and geometry.valid is not None:
+            visible &= geometry.valid
         return FlowPair(
             self.clip.color(self.start), self.clip.color(self.end), flow, known, visible
         )
+
+
+def stays_inside(flow: Field) -> Mask:
+    """Where motion (H, W, 2) leads to a place between pixels of the picture."""
+    height, width = flow.shape[:2]
+    y, x = np.mgrid[:height, :width]
+    x, y = x + flow[..., 0], y + flow[..., 1]
+    return np.asarray((x >= 0) & (x <= width - 1) & (y >= 0) & (y <= height - 1))
 
 
 def clip_steps(data: DataSet, *, held_out: bool, both_ways: bool) -> list[ClipStep]:
@@ -298,9 +308,8 @@ def _seen_again(flow: Field, top: NDArray[np.int32], top_there: NDArray[np.int32
     height, width = top.shape
     y, x = np.mgrid[:height, :width]
     column, row = np.rint(x + flow[..., 0]).astype(int), np.rint(y + flow[..., 1]).astype(int)
-    inside = (column >= 0) & (column < width) & (row >= 0) & (row < height)
     found = top_there[np.clip(row, 0, height - 1), np.clip(column, 0, width - 1)]
-    return np.asarray(inside & (found == top))
+    return np.asarray(stays_inside(flow) & (found == top))
 
 
 def _pick(values: list[Value], random: np.random.Generator) -> Value:
