@@ -12,16 +12,18 @@ from scipy.ndimage import distance_transform_edt, map_coordinates
 from scipy.sparse import coo_matrix
 from scipy.sparse.linalg import spsolve
 
-from .edit_masks import Mask, landing
+from .edit_masks import Mask, grow, landing
 from .motion import to_backward
 
+FRINGE = 1.5
+"Pixels round what moves that hold some of its colour: a rim that would stay behind."
 HOLD = 1e-4
 "Pull towards the nearest known pixel, so that a hole without any known border has an answer."
 
 
 @dataclass(frozen=True)
 class Warped:
-    """`image` u1 (H, W, 3), and `hole` (H, W): where nothing of the source landed."""
+    """`image` u1 (H, W, 3), and `hole` (H, W): where nothing of the source landed, with the rim."""
 
     image: NDArray[np.uint8]
     hole: Mask
@@ -43,11 +45,12 @@ def hard_warp(
     moved = np.stack(
         [map_coordinates(pixels[..., c], at, order=1, mode="nearest") for c in range(3)], -1
     )
-    hole = ~covered
+    landed = landing(flow, moving)
+    hole = ~covered | (grow(moving, FRINGE) & ~moving & ~landed)
     if hole.any():
         # What moved must not run out into the hole that it left.
-        known = covered & ~(landing(flow, moving) if not moving.all() else np.False_)
-        moved[hole] = fill(moved, hole, known if known.any() else covered)[hole]
+        known = ~hole & ~landed
+        moved[hole] = fill(moved, hole, known if known.any() else ~hole)[hole]
     return Warped(np.clip(np.rint(moved), 0, 255).astype(np.uint8), hole)
 
 
