@@ -33,10 +33,11 @@ class Environment:
 
     name: str
     pythons: tuple[str, ...]  # versions that all pins have wheels for, the best first
-    requirements: tuple[str, ...]  # files in requirements/
+    requirements: tuple[str, ...]  # files in requirements/, complete: nothing beside them comes in
     disk: int  # bytes at the worst moment: downloads and the installed files
     fetch: int = 0  # bytes that come over the network, unless pip has kept them
     project: bool = True  # impetus itself, editable
+    alone: tuple[str, ...] = ()  # files whose pins pip is asked for one by one, with what they need
     root: Path = ROOT
 
     @property
@@ -57,8 +58,9 @@ BACKEND = Environment(
     "backend",
     ("3.11", "3.12", "3.13"),
     ("build.txt", "backend.txt", "dev.txt"),
-    1100 * MB,
-    230 * MB,
+    2700 * MB,
+    560 * MB,
+    alone=("torch.txt",),
 )
 BLENDERS = {  # the first whose Python is here is the one that `demo` and `dev` use
     version: Environment(
@@ -106,7 +108,8 @@ def ensure(environment: Environment, console: Console) -> Path:
 def recipe(environment: Environment) -> dict[str, str]:
     """What the environment is made from; a difference in any value means work."""
     pins = b"".join(
-        (environment.root / "requirements" / name).read_bytes() for name in environment.requirements
+        (environment.root / "requirements" / name).read_bytes()
+        for name in (*environment.requirements, *environment.alone)
     )
     project = b"" if not environment.project else (environment.root / "pyproject.toml").read_bytes()
     return {
@@ -195,17 +198,24 @@ def create(environment: Environment, console: Console) -> None:
 
 def install_requirements(environment: Environment, console: Console) -> None:
     files = [environment.root / "requirements" / name for name in environment.requirements]
-    count = sum(
-        bool(re.match(r"\w", line)) for file in files for line in file.read_text().splitlines()
-    )
+    alone = [environment.root / "requirements" / name for name in environment.alone]
+    count = len(pins(files)) + len(pins(alone))
     fetch = f"up to {environment.fetch // MB} MB to fetch"
     console.say(f"{environment.name}: installing {count} pinned packages, {fetch}")
-    # --no-deps: the pins are complete, and nothing beside them (torch, say) may come in.
+    # --no-deps: the pins are complete, and nothing beside them may come in.
     arguments = ["install", "--no-deps", "--only-binary=:all:", "--progress-bar=off"]
     for file in files:
         arguments += ["-r", str(file)]
     run_pip(environment, arguments, console)
+    for pin in pins(alone):
+        console.say(f"{environment.name}: installing {pin.partition('==')[0]}")
+        run_pip(environment, ["install", "--progress-bar=off", pin], console)
     run_pip(environment, ["check"], None)
+
+
+def pins(files: list[Path]) -> list[str]:
+    lines = [line for file in files for line in file.read_text().splitlines()]
+    return [line for line in lines if re.match(r"\w", line)]
 
 
 def install_project(environment: Environment) -> None:
