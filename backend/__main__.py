@@ -104,12 +104,13 @@ def evaluate(
     out: Annotated[Path, typer.Option(help="Folder for results.json and plots.")],
     shot: Annotated[Path | None, typer.Option(help="reliability: the .shot to interrupt.")] = None,
     device: Device = "auto",
+    quick: Annotated[bool, typer.Option(help="Leave out what takes long.")] = False,
 ) -> None:
     """Measure Impetus against what it promises; results.json and plots go to a folder."""
     from .evaluation.suites import run_suite
 
     began = time.monotonic()
-    results = run_suite(suite, out, shot=shot, device=device)
+    results = run_suite(suite, out, shot=shot, device=device, quick=quick)
     text = msgspec.json.format(msgspec.json.encode(results), indent=2)
     (out / "results.json").write_bytes(text)
     typer.echo(text.decode())

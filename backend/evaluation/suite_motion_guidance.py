@@ -4,7 +4,6 @@ Figures as in Motion Guidance (arXiv 2401.18085, section 4.5): estimated flow er
 to the source. Made pictures are kept in `out`, and taken from there when the suite is run again.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -82,7 +81,6 @@ def run(
         "paper": _per_case(tools, [c for c in cases if c.name in PAPER], _paper(tools, plan)),
     }
     figures = summary(results, name)
-    (out / "results.json").write_text(json.dumps(figures, indent=1), encoding="utf-8")
     (out / "motion_guidance.txt").write_text(table(figures), encoding="utf-8")
     plot_fronts(results["edits"], out / "front.png")
     plot_sweeps(results["sweeps"], out / "sweeps.png")

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from ..contract.errors import ImpetusError
 
-NAMES = ("reliability", "physics", "motion", "diffusion-speed")
+NAMES = ("reliability", "physics", "motion", "motion-guidance", "diffusion-speed")
 
 
 class UnknownSuiteError(ImpetusError):
@@ -14,8 +14,13 @@ class UnknownSuiteError(ImpetusError):
     code = "UNKNOWN_SUITE"
 
 
-def run_suite(name: str, out: Path, *, shot: Path | None, device: str) -> dict[str, Any]:
-    """Run a suite; plots go to `out`. Raises UnknownSuiteError, ImpetusErrors of the suite."""
+def run_suite(
+    name: str, out: Path, *, shot: Path | None, device: str, quick: bool = False
+) -> dict[str, Any]:
+    """Run a suite; plots go to `out`. `quick` leaves out what takes long, where a suite can.
+
+    Raises UnknownSuiteError, ImpetusErrors of the suite.
+    """
     if name not in NAMES:
         raise UnknownSuiteError(
             f"Expected one of {', '.join(NAMES)}, got {name!r}.", "Choose one of these."
@@ -36,6 +41,10 @@ def run_suite(name: str, out: Path, *, shot: Path | None, device: str) -> dict[s
         from .physics import run as run_physics
 
         return run_physics(out)
+    if name == "motion-guidance":
+        from .suite_motion_guidance import run as run_motion_guidance
+
+        return run_motion_guidance(out, device=device, quick=quick)
     from .motion import run as run_motion
 
     return run_motion(out)
