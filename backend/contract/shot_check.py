@@ -14,6 +14,7 @@ import numpy as np
 
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
 from .errors import ShotError
+from .method_check import check_method
 from .shot import Body, FrameRange, Looks, Shot
 
 MAX_FRAMES = 100_000
@@ -55,6 +56,7 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     for light in shot.lights:
         _check_poses(light.name, arrays.of(light.poses), shot.frames)
     _check_world(shot, arrays)
+    check_method(shot, arrays)
 
 
 def _check_numbers(value: object, where: str = "Shot") -> None:
