@@ -16,7 +16,7 @@ from diffusers import DDIMScheduler, StableDiffusionPipeline, StableDiffusionXLP
 from safetensors.torch import load_file, save_file
 
 from impetus.backend.contract.errors import ModelError, ResourceError
-from impetus.backend.diffusion.model_folder import check_safetensors
+from impetus.backend.diffusion.model_folder import check_safetensors, read_model_folder
 from impetus.backend.diffusion.models import (
     DiffusionModel,
     crop,
@@ -134,6 +134,9 @@ def test_half_precision_weights_open(folder: Path, tmp_path: Path) -> None:
     file.with_suffix(".tmp").rename(file.parent / "diffusion_pytorch_model.fp16.safetensors")
     model = open_model(half, device="cpu")
     assert model.unet.dtype == torch.float32
+    assert read_model_folder(half).weights["unet"].numbers == sum(
+        p.numel() for p in model.unet.parameters()
+    )
     wanted = weights["conv_in.weight"].float()
     torch.testing.assert_close(model.unet.conv_in.weight, wanted)
 
@@ -245,7 +248,7 @@ def test_a_checkpoint_is_refused_under_any_name(tmp_path: Path, make: Callable[[
 
 def test_safetensors_are_known_by_their_bytes(tmp_path: Path) -> None:
     save_file({"a": torch.zeros(3)}, tmp_path / "weights.pth", metadata={"format": "pt"})
-    check_safetensors(tmp_path / "weights.pth")
+    assert check_safetensors(tmp_path / "weights.pth") == 3
 
 
 def test_pictures_come_back_as_they_went() -> None:

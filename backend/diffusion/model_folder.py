@@ -7,6 +7,7 @@ folder with its configuration and, where it is a network, its weights as safeten
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, Literal
 
@@ -43,7 +44,7 @@ class Weights:
     """A part's weights: `variant` is diffusers' word in the file name, such as fp16."""
 
     variant: str | None
-    bytes: int
+    numbers: int
 
 
 @dataclass(frozen=True)
@@ -188,9 +189,7 @@ def _weights(path: Path, part: str) -> Weights:
         shards += sorted((path / part).glob(f"{stem}-?????-of-?????{dotted}.safetensors"))
         found = [one] if one.is_file() else list(dict.fromkeys(shards))
         if found:
-            for file in found:
-                check_safetensors(file)
-            return Weights(variant, sum(file.stat().st_size for file in found))
+            return Weights(variant, sum(map(check_safetensors, found)))
     others = [p.name for p in sorted((path / part).iterdir()) if p.suffix in UNSAFE]
     raise ModelError(
         f"Expected {stem}.safetensors in {path.name}/{part}, found "
@@ -199,8 +198,10 @@ def _weights(path: Path, part: str) -> Weights:
     )
 
 
-def check_safetensors(path: Path) -> None:
-    """Raise ModelError unless a file's bytes are those of safetensors, whatever its name says.
+def check_safetensors(path: Path) -> int:
+    """Return how many numbers a file of safetensors holds.
+
+    Raises ModelError unless its bytes are those of safetensors, whatever its name says.
 
     The form: 8 bytes with the length of a JSON header, the header, then raw numbers to the end.
     """
@@ -224,14 +225,16 @@ def check_safetensors(path: Path) -> None:
         )
     try:
         end = 8 + length + max((t["data_offsets"][1] for t in tensors.values()), default=0)
+        numbers = sum(int(prod(t["shape"])) for t in tensors.values())
     except (LookupError, TypeError):
-        end = -1
+        end = numbers = -1
     if end != size:
         raise ModelError(
             f"Expected {path.name} to be whole, its header speaks of {end:,} bytes and there are "
             f"{size:,}.",
             "Get the file again.",
         )
+    return numbers
 
 
 def _describe(path: Path) -> str:

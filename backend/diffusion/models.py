@@ -225,9 +225,8 @@ def open_model(
 ) -> DiffusionModel:
     """Open the model in a folder. Raises ModelError, ResourceError."""
     folder = read_model_folder(path)
-    # Safetensors hold little else than numbers of 2 (fp16) or, mostly, 4 bytes.
-    counts = [w.bytes // (2 if w.variant else 4) for w in folder.weights.values()]
-    return DiffusionModel(folder, choose_precision(sum(counts), width, height, device))
+    parameters = sum(weights.numbers for weights in folder.weights.values())
+    return DiffusionModel(folder, choose_precision(parameters, width, height, device))
 
 
 def with_precision(precision: Precision, **changes: Any) -> Precision:

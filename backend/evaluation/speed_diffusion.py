@@ -10,6 +10,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,11 +20,11 @@ import torch
 from numpy.typing import NDArray
 
 from ..contract.methods import MotionCraft as Settings
-from ..diffusion.model_folder import read_model_folder
+from ..diffusion.model_folder import ModelFolder, read_model_folder
 from ..diffusion.models import DiffusionModel
 from ..diffusion.motion import FrameMotion
 from ..diffusion.motioncraft import MotionCraft
-from ..diffusion.precision import choose_precision
+from ..diffusion.precision import Precision, choose_precision
 from .speed_diffusion_plain import PlainLoop, write_random_model
 
 
@@ -66,17 +67,15 @@ def run(out: Path, device: str = "auto") -> dict[str, Any]:
 def compare(path: Path, case: Case, device: str) -> dict[str, Any]:
     """Measure the plain loop and ours, with and without compilation, on the model in `path`."""
     folder = read_model_folder(path)
-    parameters = sum(weights.bytes // 4 for weights in folder.weights.values())
+    parameters = sum(weights.numbers for weights in folder.weights.values())
     chosen = choose_precision(parameters, *case.size, device)
     settings = Settings(prompt="a ball", steps=case.steps)
-    plain, expected = _measure(case, lambda: PlainLoop(path, chosen, settings, case.size))
+    plain, expected = _measure(case, partial(PlainLoop, path, chosen, settings, case.size))
     measured = {"plain": plain}
     difference = 0.0
     for compiled in (False, True) if chosen.compile else (False,):
         precision = replace(chosen, compile=compiled)
-        ours, made = _measure(
-            case, lambda p=precision: _Ours(DiffusionModel(folder, p), settings, case.size)
-        )
+        ours, made = _measure(case, partial(_Ours, folder, precision, settings, case.size))
         measured["compiled" if compiled else "ours"] = ours
         difference = max(difference, float((made - expected).norm() / expected.norm()))
     best = min(value.seconds for name, value in measured.items() if name != "plain")
@@ -93,8 +92,11 @@ def compare(path: Path, case: Case, device: str) -> dict[str, Any]:
 class _Ours:
     """MotionCraft as the product runs it, under the plain loop's names."""
 
-    def __init__(self, model: DiffusionModel, settings: Settings, size: tuple[int, int]) -> None:
+    def __init__(
+        self, folder: ModelFolder, precision: Precision, settings: Settings, size: tuple[int, int]
+    ) -> None:
         self._size = size
+        model = DiffusionModel(folder, precision)
         self._crafting = MotionCraft(model, settings, size, 0, lambda: None, lambda *_: None)
 
     def start(self, image: NDArray[np.uint8]) -> None:

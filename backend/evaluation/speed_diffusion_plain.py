@@ -97,7 +97,8 @@ class PlainLoop:
         self._vae.decode(scaled.to(self._dtype))
 
     def latent(self) -> torch.Tensor:
-        return self._clean.cpu()
+        latent: torch.Tensor = self._clean.cpu()
+        return latent
 
     def _invert(self, z: torch.Tensor) -> torch.Tensor:
         for t in self._rising:
@@ -175,6 +176,8 @@ def write_random_model(folder: Path, widths: tuple[int, ...]) -> Path:
     parts = {"unet": unet, "vae": vae, "text_encoder": text, "tokenizer": tokenizer,
              "scheduler": scheduler}  # fmt: skip
     for name, part in parts.items():
+        if isinstance(part, torch.nn.Module):
+            part.half()
         part.save_pretrained(folder / name)
     index = {"_class_name": "StableDiffusionPipeline"}
     (folder / "model_index.json").write_text(json.dumps(index), "utf-8")

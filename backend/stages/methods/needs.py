@@ -64,7 +64,7 @@ def require_memory(needs: Needs, film: Film, device: str, *, gradients: bool) ->
 
     assert needs.model is not None
     parts = needs.model.weights.values()
-    parameters = sum(part.bytes // (2 if part.variant else 4) for part in parts)
+    parameters = sum(part.numbers for part in parts)
     width, height = (-(-side // FACTOR) * FACTOR for side in (film.width, film.height))
     precision = choose_precision(parameters, width, height, device)
     if precision.device.type != "cpu":
