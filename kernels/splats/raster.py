@@ -15,29 +15,27 @@ import taichi as ti
 from numpy.typing import NDArray
 
 from .bin import TILE, bin_splats, padding
+from .lanes import (
+    SURFACE,
+    TRANSMITTANCE_STOP,
+    blurred_weight,
+    crosses_row,
+    depth_at,
+    motion_at,
+    sharp_weight,
+)
 from .project import (
     AFTER,
-    ALPHA_MIN,
     BEFORE,
-    FALL_X,
-    FALL_Y,
-    LOG_OPACITY,
     NORMAL_X,
     REACH_Y,
     RED,
-    SHARP_FALL_X,
-    SHARP_FALL_Y,
-    SHARP_SLOPE,
-    SLOPE,
-    W_HIGH,
-    W_LOW,
     Floats,
     Projected,
     SplatPose,
     U,
     V,
     View,
-    W,
     project,
 )
 
@@ -47,23 +45,14 @@ PLAIN_PLANES, PLANES = 5, 14
 DETAIL, FORWARD, BACKWARD = 1, 2, 4
 "What to blend beside colour, alpha and depth, as a sum; DETAIL is normal and index."
 
-EXP2 = (0.99999993, 0.69315307, 0.24015362, 0.05582632, 0.00898934, 0.00187758)
-"2^f for f in 0..1 by powers of f: the least greatest relative error, 8e-8."
-ALPHA_MAX = 0.999
-TRANSMITTANCE_STOP = 1e-4
 PATIENCE = 4
 "A row asks whether it may stop at every so many splats: its stopped pixels take nothing anyway."
-LOG_ALPHA_MIN = float(np.log2(ALPHA_MIN))
 FAR_AWAY = 1e5
 "Pixels of motion that stand for: not on the image plane of that frame."
 SOLID = 0.5
 "Below this alpha a pixel moves with the background at infinity."
-SURFACE = 0.2
-"Depth, normal and motion are of what takes the light down to this: the rest leaks through gaps."
 BLUR = 1e-3
 "Share of the blurred footprint in the weights of depth, normal and motion."
-NEAREST_RATIO = 0.05
-"Within one frame a point's depth is held above this part of what it was: behind the camera is not."
 
 
 @dataclass(frozen=True)
@@ -225,46 +214,6 @@ def _task_shape() -> tuple[int, int]:
 
 
 @ti.func
-def _exp2(p):
-    """2^p for p in -15..1 within 3e-7; what is far below comes out as anything."""
-    # Truncation of what is positive is its floor, and one instruction on every machine.
-    whole = ti.cast(p + 16.0, ti.i32) - 16
-    f = p - ti.cast(whole, ti.f32)
-    series = EXP2[0] + f * (EXP2[1] + f * (EXP2[2] + f * (EXP2[3] + f * (EXP2[4] + f * EXP2[5]))))
-    return ti.bit_cast(ti.bit_cast(series, ti.i32) + (whole << 23), ti.f32)
-
-
-@ti.func
-def _at_most(x, limit):
-    # Unlike ti.min this asks nothing about NaN, and so stays in vector registers.
-    return ti.select(x < limit, x, limit)
-
-
-@ti.func
-def _at_least(x, limit):
-    return ti.select(x > limit, x, limit)
-
-
-@ti.func
-def _affine(record: ti.template(), i, column: ti.template(), dx, dy):
-    return record[i, column] + record[i, column + 2] * dy + record[i, column + 1] * dx
-
-
-@ti.func
-def _moved(record: ti.template(), i, column: ti.template(), lenses: ti.template(), x, y, dx, dy):
-    """Motion of the splat's points seen at x, y [px], and their change of depth as a ratio."""
-    frame = (column - AFTER) // (BEFORE - AFTER)
-    ahead = _at_least(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
-    lens_x = lenses[frame, 0] * (x - lenses[frame, 2]) + lenses[frame, 4] - lenses[frame, 2]
-    lens_y = lenses[frame, 1] * (y - lenses[frame, 3]) + lenses[frame, 5] - lenses[frame, 3]
-    move_x = _affine(record, i, column, dx, dy) + (lenses[frame, 4] - x) * (ahead - 1.0) + lens_x
-    move_y = (
-        _affine(record, i, column + 3, dx, dy) + (lenses[frame, 5] - y) * (ahead - 1.0) + lens_y
-    )
-    return move_x / ahead, move_y / ahead, ahead
-
-
-@ti.func
 def _place(item, columns, lanes: ti.template()):
     """Tile, and row and column of the first pixel, of the item-th row of lanes."""
     per_tile = TILE * TILE // lanes
@@ -273,37 +222,26 @@ def _place(item, columns, lanes: ti.template()):
 
 
 @ti.func
-def _crosses(record: ti.template(), i, x0, dy, lanes: ti.template()):
-    """Whether alpha reaches 1/255 somewhere on this row of pixel centres."""
-    center = record[i, U] + record[i, SLOPE] * dy
-    nearest = _at_most(_at_least(center, x0), x0 + (lanes - 1)) - center
-    peak = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy
-    return peak + record[i, FALL_X] * nearest * nearest >= LOG_ALPHA_MIN
+def _surface_weight(
+    record: ti.template(), i, x, dy, light, w, sharp_light: ti.template(), wanted: ti.template()
+):
+    """What counts of this splat for depth, normal and motion; taken from the sharp light."""
+    counted = ti.select(light >= SURFACE, w, 0.0)
+    if ti.static(wanted):
+        sharp = sharp_weight(record, i, x, dy, sharp_light)
+        sharp_light -= sharp
+        # The blur decides where no splat truly is: beside a grain, in a gap.
+        counted = sharp + BLUR * counted
+    return counted
 
 
 @ti.func
-def _weight(record: ti.template(), i, x, dy, light):
-    """What each pixel of the row takes from this splat."""
-    t = x - (record[i, U] + record[i, SLOPE] * dy)
-    p = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy + record[i, FALL_X] * t * t
-    a = _at_most(_exp2(p), ALPHA_MAX)
-    taken = (p >= LOG_ALPHA_MIN) & (light >= TRANSMITTANCE_STOP)
-    return ti.select(taken, a * light, 0.0)
-
-
-@ti.func
-def _sharp_weight(record: ti.template(), i, x, dy, light):
-    """What each pixel takes from this splat where nothing is blurred over edges."""
-    t = x - (record[i, U] + record[i, SHARP_SLOPE] * dy)
-    p = record[i, LOG_OPACITY] + record[i, SHARP_FALL_Y] * dy * dy + record[i, SHARP_FALL_X] * t * t
-    a = _at_most(_exp2(p), ALPHA_MAX)
-    return ti.select((p >= LOG_ALPHA_MIN) & (light >= SURFACE), a * light, 0.0)
-
-
-@ti.func
-def _depth(record: ti.template(), i, dx, dy):
-    inverse = _affine(record, i, W, dx, dy)
-    return 1.0 / _at_most(_at_least(inverse, record[i, W_LOW]), record[i, W_HIGH])
+def _is_full(light, sharp_light, wanted: ti.template()):
+    """Whether nothing that follows is seen in this row."""
+    full = light.max() < TRANSMITTANCE_STOP
+    if ti.static(wanted):
+        full = full and sharp_light.max() < SURFACE
+    return full
 
 
 @ti.func
@@ -365,37 +303,29 @@ def _blend(
             y, x = row + 0.5, ti.Vector([column + 0.5 + lane for lane in range(lanes)])
             nil = ti.Vector([0.0 for lane in range(lanes)])
             light, sharp_light, surface, deep, heaviest = nil + 1.0, nil + 1.0, nil, nil, nil
-            owner = ti.Vector([-1 for lane in range(lanes)])
-            red, green, blue, normal_x, normal_y, normal_z = nil, nil, nil, nil, nil, nil
+            owner, red, green, blue = ti.cast(nil, ti.i32) - 1, nil, nil, nil
+            normal_x, normal_y, normal_z = nil, nil, nil
             after_x, after_y, after_z, before_x, before_y, before_z = nil, nil, nil, nil, nil, nil
             for k in range(starts[tile], starts[tile + 1]):
                 i = splats[k]
                 dx, dy = x - record[i, U], y - record[i, V]
-                if ti.abs(dy) <= record[i, REACH_Y] and _crosses(record, i, x[0], dy, lanes):
-                    w = _weight(record, i, x, dy, light)
-                    g = ti.select(light >= SURFACE, w, 0.0)
-                    if ti.static(wanted):
-                        sharp = _sharp_weight(record, i, x, dy, sharp_light)
-                        sharp_light -= sharp
-                        # The blur decides where no splat truly is: beside a grain, in a gap.
-                        g = sharp + BLUR * g
-                    z = _depth(record, i, dx, dy)
+                if ti.abs(dy) <= record[i, REACH_Y] and crosses_row(record, i, x[0], dy, lanes):
+                    w = blurred_weight(record, i, x, dy, light)
+                    g = _surface_weight(record, i, x, dy, light, w, sharp_light, wanted)
+                    z = depth_at(record, i, dx, dy)
                     surface, deep = surface + g, deep + g * z
                     _add(record, i, RED, w, red, green, blue)
                     if ti.static(wanted & DETAIL):
                         _add(record, i, NORMAL_X, g, normal_x, normal_y, normal_z)
                         _elect(index[i], light, w, owner, heaviest)
                     if ti.static(wanted & FORWARD):
-                        moved = _moved(record, i, AFTER, lenses, x, y, dx, dy)
+                        moved = motion_at(record, i, AFTER, lenses, x, y, dx, dy)
                         _add_motion(moved, g, z, after_x, after_y, after_z)
                     if ti.static(wanted & BACKWARD):
-                        moved = _moved(record, i, BEFORE, lenses, x, y, dx, dy)
+                        moved = motion_at(record, i, BEFORE, lenses, x, y, dx, dy)
                         _add_motion(moved, g, z, before_x, before_y, before_z)
                     light -= w
-                    rest = light.max()
-                    if ti.static(wanted):
-                        rest += _at_least(sharp_light.max() - SURFACE, 0.0)
-                    if k % PATIENCE == 0 and rest < TRANSMITTANCE_STOP:
+                    if k % PATIENCE == 0 and _is_full(light, sharp_light, wanted):
                         break
             for lane in range(lanes):
                 at, alpha = column + lane, 1.0 - light[lane]
@@ -406,11 +336,10 @@ def _blend(
                     if ti.static(wanted & DETAIL):
                         body[row, at] = owner[lane]
                         n = ti.Vector([normal_x[lane], normal_y[lane], normal_z[lane]])
-                        _store(planes, NORMAL, row, at, 1.0 / ti.max(n.norm(), 1e-20), *n)
+                        _store(planes, NORMAL, row, at, 1.0, *n.normalized(1e-20))
                     share = ti.select(alpha >= SOLID, share, 0.0)
-                    if ti.static(wanted & FORWARD):
-                        m = after_x[lane], after_y[lane], after_z[lane]
-                        _store(planes, AFTER_MOTION, row, at, share, *m)
-                    if ti.static(wanted & BACKWARD):
-                        m = before_x[lane], before_y[lane], before_z[lane]
-                        _store(planes, BEFORE_MOTION, row, at, share, *m)
+                    ahead, back = ti.min(wanted & FORWARD, 1), ti.min(wanted & BACKWARD, 1)
+                    after = after_x[lane], after_y[lane], after_z[lane]
+                    _store(planes, AFTER_MOTION, row, at, share * ahead, *after)
+                    before = before_x[lane], before_y[lane], before_z[lane]
+                    _store(planes, BEFORE_MOTION, row, at, share * back, *before)
