@@ -55,17 +55,22 @@ class EditCase:
     field: Field
 
 
-def read_cases() -> list[EditCase]:
-    """Return the ten edits."""
+def cases_folder() -> Path:
+    """Return where the ten edits lie."""
     spec = find_spec("impetus.presets")
-    folder = Path(next(iter(spec.submodule_search_locations or ()))) if spec else Path()
-    about = json.loads((folder / "edits" / "cases.json").read_text(encoding="utf-8"))
+    places = (spec.submodule_search_locations or []) if spec else []
+    return Path(*places[:1]) / "edits"
+
+
+def read_cases(folder: Path) -> list[EditCase]:
+    """Return the edits that `write_cases` has stored."""
+    about = json.loads((folder / "cases.json").read_text(encoding="utf-8"))
     return [
         make_case(
             name,
             entry["caption"],
-            imageio.imread(folder / "edits" / f"{name}.png"),
-            imageio.imread(folder / "edits" / f"{name}_mask.png") > 0,
+            imageio.imread(folder / f"{name}.png"),
+            imageio.imread(folder / f"{name}_mask.png") > 0,
         )
         for name, entry in about.items()
     ]

@@ -17,7 +17,7 @@ from ..contract.methods import MotionGuidance as Settings
 from ..diffusion.determinism import settle
 from ..diffusion.flow_network import load_flow_network
 from ..diffusion.models import load_model
-from .edit_cases import SIDE, EditCase, read_cases
+from .edit_cases import SIDE, EditCase, cases_folder, read_cases
 from .edit_results import (
     Make,
     Result,
@@ -74,7 +74,7 @@ def run(
     network = load_flow_network(models_folder=models_folder, device=opened.precision.device)
     tools = Tools(opened, network, embed, out / "edits")
     tools.folder.mkdir(parents=True, exist_ok=True)
-    cases = [case for case in read_cases() if plan.cases == 10 or case.name in FIRST]
+    cases = [case for case in read_cases(cases_folder()) if plan.cases == 10 or case.name in FIRST]
     results = {
         "edits": _per_case(tools, cases, _methods(tools, plan)),
         "sweeps": _per_case(tools, [c for c in cases if c.name in SWEPT], _sweeps(tools, plan)),
