@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from impetus.backend.diffusion.edit_masks import landing
+from impetus.backend.diffusion.elementary_flows import Field
 from impetus.backend.diffusion.flow_network import FlowNetwork
 from impetus.backend.diffusion.models import open_model
 from impetus.backend.evaluation.edit_cases import (
     SPECS,
+    EditCase,
     choose_cases,
     make_case,
     read_cases,
@@ -101,7 +103,7 @@ def test_figures_of_the_source_itself_and_of_a_frozen_pixel(tools: Tools) -> Non
     same = measure(tools, case, case.image, 2.0)
     assert (same.frozen, same.seconds) == (0.0, 2.0)
     assert same.similarity == pytest.approx(1)
-    assert same.flow_dis == pytest.approx((22 + 2) / 2 * mask.mean(), rel=0.02)
+    assert same.flow_dis == pytest.approx((22**2 + 2**2) ** 0.5, rel=0.02)
     changed = case.image.copy()
     changed[2, 2, 1] ^= 255
     difference = abs(int(changed[2, 2, 1]) - int(case.image[2, 2, 1])) / 255
@@ -109,11 +111,14 @@ def test_figures_of_the_source_itself_and_of_a_frozen_pixel(tools: Tools) -> Non
 
 
 def test_flow_error_falls_once_things_have_moved(tools: Tools) -> None:
-    mask = np.zeros((96, 96), np.bool_)
-    mask[20:76, 20:76] = True
-    case = make_case("grow", "a box", np.kron(texture(24, 24), np.ones((4, 4, 1), np.uint8)), mask)
-    same, moved = (measure(tools, case, image, 2.0) for image in (case.image, warped(case)))
-    assert moved.flow_dis < 0.5 * same.flow_dis
+    moving = np.zeros((96, 96), np.bool_)
+    moving[24:72, 24:72] = True
+    flow = np.where(moving[..., None], (5.0, 0.0), 0.0).astype(np.float32)
+    image = np.where(moving[..., None], texture(96, 96), 90).astype(np.uint8)
+    case = EditCase("shift", "a box", image, Field(flow, moving))
+    same, moved = (measure(tools, case, made, 2.0) for made in (image, warped(case)))
+    assert same.flow_dis == pytest.approx(5, rel=0.02)
+    assert moved.flow_dis < 0.3 * same.flow_dis
 
 
 def test_dis_finds_a_shift() -> None:

@@ -37,11 +37,12 @@ SDEDIT_GUIDANCE = 7.5
 
 @dataclass(frozen=True)
 class Figures:
-    """`flow`: mean L1 of the network's estimated flow to the wanted one, px, all pixels.
+    """Of an edit, against what was wanted of it.
 
-    `moving`: its end-point error where things move; `flow_dis`: L1 by OpenCV's DIS, which no method
-    was guided by; `similarity`: cosine of embeddings of source and edit; `frozen`: the largest
-    difference outside the editable area, of 1.
+    `flow`: mean L1 of the network's estimated flow to the wanted one, px, all pixels. `moving`: its
+    end-point error where things move. `flow_dis`: the same by OpenCV's DIS, which no method was
+    guided by, and which guesses on plain grounds. `similarity`: cosine of the embeddings of source
+    and edit. `frozen`: the largest difference outside the editable area, of 1.
     """
 
     flow: float
@@ -98,7 +99,7 @@ def measure(tools: Tools, case: EditCase, image: Image, seconds: float) -> Figur
     return Figures(
         flow=flow_error(found, wanted)[0],
         moving=flow_error(found, wanted, moving)[1],
-        flow_dis=flow_error(dis_flow(case.image, image), wanted)[0],
+        flow_dis=flow_error(dis_flow(case.image, image), wanted, moving)[1],
         similarity=similarity(case.image, image, tools.embed),
         frozen=float(difference.max() / 255) if frozen.any() else 0.0,
         seconds=seconds,
