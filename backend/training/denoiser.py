@@ -1,0 +1,104 @@
+"""Training of the denoiser: UNet and text encoder learn together to tell noise from latents.
+
+Noise prediction (Ho et al. 2020, arXiv 2006.11239, equation 14) with the loss weighted by
+min-SNR-5 (Hang et al. 2023, arXiv 2303.09556, section 3.4), and captions left out at times for
+classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598).
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from diffusers import DDIMScheduler, UNet2DConditionModel
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from .architecture import TOKENS, make_scheduler, make_text_encoder, make_unet
+from .captions import drop_some
+from .latent_store import LatentStore
+from .loop import LoopSettings, TrainingLoop
+from .run_state import RunState
+
+SNR_LIMIT = 5.0
+
+
+class Denoiser(torch.nn.Module):
+    """UNet and text encoder as one network of noisy latents, timesteps and tokens."""
+
+    def __init__(self, tokenizer: CLIPTokenizer) -> None:
+        super().__init__()
+        self.unet: UNet2DConditionModel = make_unet()
+        self.text_encoder: CLIPTextModel = make_text_encoder(tokenizer)
+
+    def forward(
+        self, latents: torch.Tensor, timesteps: torch.Tensor, tokens: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the predicted noise (B, 4, h, w)."""
+        text = self.text_encoder(tokens).last_hidden_state
+        noise: torch.Tensor = self.unet(latents, timesteps, text).sample
+        return noise
+
+
+def train_denoiser(
+    latents: LatentStore,
+    state: RunState,
+    settings: LoopSettings,
+    *,
+    tokenizer: CLIPTokenizer,
+    device: str = "cpu",
+    on_sheet: Callable[[Denoiser, int], None] = lambda denoiser, step: None,
+) -> Denoiser:
+    """Train one leg and return the averaged denoiser; goes on from `state` if there is one."""
+    torch.manual_seed(settings.seed)
+    denoiser = Denoiser(tokenizer)
+    denoiser.train()
+    loop = TrainingLoop(denoiser, state, settings, device=device)
+    scheduler = make_scheduler()
+
+    def losses(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        clean, captions = latents.batch(generator)
+        tokens = tokens_of(tokenizer, drop_some(captions, generator))
+        noise = torch.randn(clean.shape, generator=generator)
+        timesteps = torch.randint(1000, (len(clean),), generator=generator)
+        error = noise_error(denoiser, scheduler, (clean, noise, timesteps, tokens), device)
+        weight = loss_weight(scheduler, timesteps).to(device)
+        return {"loss": (weight * error).mean(), "noise_error": error.detach().mean()}
+
+    loop.run(losses, lambda step: on_sheet(loop.averaged(), step))
+    return loop.averaged()
+
+
+def noise_error(
+    denoiser: Denoiser,
+    scheduler: DDIMScheduler,
+    batch: tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor],
+    device: str = "cpu",
+) -> torch.Tensor:
+    """Return the mean squared error (B,) of predicted noise for (clean, noise, timesteps, tokens).
+
+    Clean latents and noise are (B, 4, h, w), timesteps (B,), tokens (B, 77).
+    """
+    clean, noise, timesteps, tokens = (part.to(device) for part in batch)
+    noisy = scheduler.add_noise(clean, noise, timesteps)
+    predicted = denoiser(noisy, timesteps, tokens)
+    error: torch.Tensor = (predicted - noise).square().mean((1, 2, 3))
+    return error
+
+
+def loss_weight(scheduler: DDIMScheduler, timesteps: torch.Tensor) -> torch.Tensor:
+    """Return min(SNR, 5) / SNR of each timestep: without it the last specks of noise rule."""
+    kept = scheduler.alphas_cumprod[timesteps]
+    ratio = kept / (1 - kept)
+    weight: torch.Tensor = ratio.clamp(max=SNR_LIMIT) / ratio
+    return weight
+
+
+def tokens_of(tokenizer: CLIPTokenizer, captions: Sequence[str]) -> torch.Tensor:
+    """Return token numbers (B, 77), padded as diffusers pads them."""
+    made = tokenizer(
+        list(captions),
+        padding="max_length",
+        truncation=True,
+        max_length=TOKENS,
+        return_tensors="pt",
+    )
+    tokens: torch.Tensor = made.input_ids
+    return tokens
