@@ -67,12 +67,25 @@ def render(
     ] = None,
     resume: Annotated[bool, typer.Option(help="Go on with a take that is there.")] = True,
     device: Device = "auto",
+    method: Annotated[
+        str | None, typer.Option(help="none, motioncraft or motion_guidance; the shot's if absent.")
+    ] = None,
+    method_preset: Annotated[
+        str | None, typer.Option(help="Its settings: paper or fast; the paper's if absent.")
+    ] = None,
+    prompt: Annotated[str | None, typer.Option(help="What the pictures show.")] = None,
+    negative_prompt: Annotated[str | None, typer.Option(help="What they do not.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Name of a folder among the user's models, or tiny.")
+    ] = None,
 ) -> None:
     """Make one shot in the foreground, without a server. Run again, it goes on where it was."""
     from .service.foreground import render_shot
+    from .service.method_options import MethodOptions
 
     folder = cache or user_folder() / "cache"
-    sys.exit(render_shot(shot, out, folder, device=device, resume=resume))
+    options = MethodOptions(method, method_preset, prompt, negative_prompt, model)
+    sys.exit(render_shot(shot, out, folder, device=device, resume=resume, options=options))
 
 
 @app.command()
@@ -80,7 +93,7 @@ def doctor(home: Home = None) -> None:
     """Tell what is here, what works, and what is slow and why."""
     from rich.console import Console
 
-    from .service.doctor import examine
+    from .service.doctor.examine import examine
 
     marks = {
         "good": "[green]  ok[/]",

@@ -106,7 +106,9 @@ BAD: dict[str, tuple[Make, str]] = {
         lambda add: d.MotionCraft(motion=i.FileMotion(add(HOLED))), "finite numbers, got nan",
     ),
     "too many active masks": (
-        lambda add: d.MotionCraft(motion=i.FileMotion(add(FLOW), active=add(np.stack([FULL, FULL])))),
+        lambda add: d.MotionCraft(
+            motion=i.FileMotion(add(FLOW), active=add(VIDEO[:2, :64, :96, 0]))
+        ),
         "expected 1 or 3 masks, got 2",
     ),
     "a short video": (

@@ -5,10 +5,12 @@ import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import Literal, cast
 
+import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,21 +20,39 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from ..contract.arrays import ArraySet
 from ..contract.errors import CancelledError, InternalError, ShotError
 from ..contract.messages import Stage
+from ..contract.shot import Shot
 from ..contract.shot_file import read_shot
 from .endings import DONE, exit_code, explain
+from .method_options import MethodOptions
 
+UNCHANGED = MethodOptions()
 LINE_SECONDS = 10.0
 "Without a terminal, progress is a line at most this often."
 
 
-def render_shot(path: Path, out: Path, cache: Path, *, device: str, resume: bool) -> int:
-    """Make the shot file `path` into the folder `out`; return an exit code of endings.py."""
+def render_shot(
+    path: Path,
+    out: Path,
+    cache: Path,
+    *,
+    device: str,
+    resume: bool,
+    options: MethodOptions = UNCHANGED,
+) -> int:
+    """Make the shot file `path` into the folder `out`; return an exit code of endings.py.
+
+    `options` go over the shot's own method.
+    """
     console = Console(stderr=True, soft_wrap=True)
     with _ending() as ending:
         try:
-            _render(path, out, cache, device, resume, console, ending)
+            shot, arrays = read_shot(path)
+            shot = msgspec.structs.replace(shot, method=options.over(shot.method))
+            _require_fresh(out, resume)
+            _render(shot, arrays, Places(cache, out), device, console, ending)
         except Exception as raised:
             error = explain(raised, out if out.exists() else out.absolute().parent)
             if isinstance(error, InternalError):
@@ -67,27 +87,37 @@ def _ending() -> Iterator[_Ending]:
             signal.signal(number, handler)
 
 
-def _render(
-    path: Path, out: Path, cache: Path, device: str, resume: bool, console: Console, ending: _Ending
-) -> None:
-    from ..stages.device import DeviceName, start_device
-
-    shot, arrays = read_shot(path)
+def _require_fresh(out: Path, resume: bool) -> None:
     if not resume and out.exists() and any(out.iterdir()):
         raise ShotError(
             str(out), "expected an empty folder, got one with files.",
             "Choose another one, or let it resume: a take is never overwritten.",
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Places:
+    """Where a shot is made: `cache` for all shots, `out` for this take."""
+
+    cache: Path
+    out: Path
+
+
+def _render(
+    shot: Shot, arrays: ArraySet, places: Places, device: str, console: Console, ending: _Ending
+) -> None:
+    from ..stages.device import DeviceName, start_device
+
     found = start_device(cast(DeviceName, device))
     from ..stages.pipeline import Workspace, run  # what it imports greets unless the device ran
 
     total = len(shot.frames.numbers)
     console.print(f"{shot.name}: {total} frames on {found.description}", markup=False)
-    for folder in (out, cache):
+    for folder in (places.out, places.cache):
         folder.mkdir(parents=True, exist_ok=True)
     with _Teller(console, total, ending) as teller:
-        run(shot, arrays, Workspace(cache=cache, take=out), teller)
-    console.print(f"{total} frames in {out}", markup=False)
+        run(shot, arrays, Workspace(cache=places.cache, take=places.out), teller)
+    console.print(f"{total} frames in {places.out}", markup=False)
 
 
 class _Teller:

@@ -62,6 +62,7 @@ class _Crafted:
 
     def next(self, frame: int) -> Array:
         motion = self._motions.motion(frame)
+        assert motion is not None, "the first frame has none, and starts"
         return self._opened.attempt(lambda: self._ready().next(motion), self._forget)
 
     def state(self) -> State:

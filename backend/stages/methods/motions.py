@@ -5,7 +5,7 @@ from typing import Protocol
 import numpy as np
 
 from ...contract.arrays import Array
-from ...contract.image_motions import ShotMotion
+from ...contract.image_motions import FileMotion, ShotMotion, SimulatedMotion, VideoMotion
 from ...contract.methods import MotionCraft
 from ...contract.shot import Water
 from ...diffusion.motion import FrameMotion, novelty_map, semi_lagrangian
@@ -16,15 +16,46 @@ from .given import MethodInput
 class Motions(Protocol):
     """Where each frame's pixels come from."""
 
-    def motion(self, frame: int) -> FrameMotion:
-        """Return the motion from the frame before to this one; frames count as the shot's."""
+    def motion(self, frame: int) -> FrameMotion | None:
+        """Return the motion from the frame before to this one; None for the first."""
 
 
 def motions_of(given: MethodInput, method: MotionCraft) -> Motions:
     """Return what the method follows."""
-    if isinstance(method.motion, ShotMotion):
-        return _Rendered(given, method)
-    raise NotImplementedError
+    match method.motion:
+        case ShotMotion():
+            return _Rendered(given, method)
+        case FileMotion() | VideoMotion():
+            raise NotImplementedError
+        case motion:
+            return _simulated(given, method, motion)
+
+
+def _simulated(given: MethodInput, method: MotionCraft, motion: SimulatedMotion) -> "_InPlane":
+    from ...diffusion.image_motion import SimulatedMotion as Simulation
+
+    shot = given.shot
+    source = Simulation(
+        motion,
+        given.arrays,
+        (shot.film.width, shot.film.height),
+        len(shot.frames.numbers),
+        fps=shot.frames.fps,
+        seed=shot.seed,
+        rules=method.novelty,
+        backward=method.backward,
+    )
+    return _InPlane(source, shot.frames.first)
+
+
+class _InPlane:
+    """A motion that is counted from 0 at the shot's first frame."""
+
+    def __init__(self, source: Motions, first: int) -> None:
+        self._source, self._first = source, first
+
+    def motion(self, frame: int) -> FrameMotion | None:
+        return self._source.motion(frame - self._first)
 
 
 class _Rendered:

@@ -67,27 +67,17 @@ class Opened:
         self, texts: tuple[str, str], start: GeneratedStart, film: Film, seed: int
     ) -> Array:
         """Return a picture u1 (h, w, 3) of a prompt and a negative prompt."""
-        import torch
+        from ...diffusion.generation import generate
 
-        from ...diffusion.models import crop, to_image
-        from ...diffusion.sampling import Grid, denoise
-
-        model = self.model
-        sides = [-(-side // model.vae_factor) for side in (film.height, film.width)]
-        generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn((1, model.latent_channels, *sides), generator=generator)
-        text, negative = model.embed([texts[0]]), model.embed([texts[1]])
-        z = denoise(
-            model,
-            Grid(model.alphas_cumprod, start.steps),
-            noise.to(model.precision.device),
-            text,
+        return generate(
+            self.model,
+            *texts,
+            (film.width, film.height),
+            steps=start.steps,
             guidance=start.guidance,
-            negative=negative,
+            seed=seed,
             on_step=lambda _: self._clock.check(),
         )
-        with torch.no_grad():
-            return to_image(crop(model.decode(z), (film.width, film.height)))
 
     def _open(self) -> "DiffusionModel":
         from ...diffusion.models import DiffusionModel, open_model, with_precision

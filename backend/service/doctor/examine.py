@@ -5,40 +5,28 @@ import platform
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Literal
 
 import zmq
 
-from ..contract.client import Client
-from ..contract.errors import ImpetusError, LinkError
-from ..contract.keys import private_folder, read_connection
-from ..contract.messages import PROTOCOL
+from ...contract.client import Client
+from ...contract.errors import ImpetusError, LinkError
+from ...contract.keys import private_folder, read_connection
+from ...contract.messages import PROTOCOL
+from .finding import Finding
+from .methods import examine_methods
 
 NEEDED = ("impetus", "msgspec", "pyzmq", "numpy", "scipy", "taichi", "OpenEXR", "pillow", "imageio",
           "av", "typer", "rich", "psutil")  # fmt: skip
-OPTIONAL = ("torch", "diffusers", "gsplat", "ray")
+OPTIONAL = ("gsplat", "ray")
 LITTLE_MEMORY = 8 << 30
 LITTLE_DISK = 10 << 30
 FEW_CORES = 4
 SLOW_DISK = 100e6
 "Bytes a second, flushed, under which landing frames is felt."
 PROBE_BYTES = 32 << 20
-
-Verdict = Literal["good", "slow", "bad", "info"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One line: what was looked at, what is so, what to make of it."""
-
-    topic: str
-    value: str
-    verdict: Verdict = "good"
-    advice: str = ""
 
 
 def examine(home: Path) -> Iterator[Finding]:
@@ -47,6 +35,7 @@ def examine(home: Path) -> Iterator[Finding]:
     yield from _packages()
     yield _curve()
     yield from _devices()
+    yield from examine_methods()
     yield from _machine()
     yield from _disk(home)
     yield _backend(home)
@@ -78,7 +67,7 @@ def _devices() -> Iterator[Finding]:
     if find_spec("taichi") is None:
         yield Finding("Devices", "unknown without taichi", "bad", "Set up the backend again.")
         return
-    from ..stages.device import list_devices
+    from ...stages.device import list_devices
 
     devices = list_devices()
     for device in devices:

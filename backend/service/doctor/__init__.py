@@ -1,0 +1,1 @@
+"""What `impetus doctor` looks at, and what it makes of it."""
