@@ -9,17 +9,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import imageio.v3 as imageio
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import binary_opening, label
+from scipy.ndimage import binary_opening, distance_transform_edt, label
 
 from ..contract.arrays import ArraySet
 from ..contract.edits import ElementaryFlow, Homography, Rotate, Scale, Stretch, Translate
-from ..diffusion.edit_masks import landing
+from ..diffusion.edit_masks import grow, landing
 from ..diffusion.elementary_flows import Field, compose
 from ..training.data_set import DataSet, Sample
 
@@ -43,6 +44,8 @@ SMALLEST, LARGEST = 0.025, 0.2
 "Share of the picture that a thing to edit takes."
 MARGIN = 3
 "Pixels that it keeps from the border, before and after."
+RING, NEARER = 2.0, 0.97
+"Pixels round it in which something nearer than this share of its depth would stand before it."
 
 
 @dataclass(frozen=True)
@@ -123,16 +126,20 @@ def _candidates(name: str, sample: Sample) -> Iterator[EditCase]:
     side = min(width, height)
     x, y = (width - side) // 2, (height - side) // 2
 
-    def fitted(image: NDArray[np.uint8], how: Image.Resampling) -> NDArray[np.uint8]:
+    def fitted(image: NDArray[Any], how: Image.Resampling) -> NDArray[Any]:
         cut = Image.fromarray(image[y : y + side, x : x + side])
         return np.asarray(cut.resize((SIDE, SIDE), how))
 
-    index = fitted(sample.geometry().index, Image.Resampling.NEAREST)
+    geometry = sample.geometry()
+    index = fitted(geometry.index, Image.Resampling.NEAREST)
+    depth = fitted(geometry.depth, Image.Resampling.NEAREST)
     image = fitted(sample.color(), Image.Resampling.LANCZOS)
     turns = name.startswith("rotate")
     for number, thing in enumerate(sample.about["objects"], 1):
         mask = index == number
         if not SMALLEST < mask.mean() < LARGEST or not _whole(mask) or not _inside(mask):
+            continue
+        if not _in_front(mask, depth):
             continue
         if turns and any(word in thing.lower() for word in ROUND):
             continue
@@ -146,6 +153,14 @@ def _whole(mask: NDArray[np.bool_]) -> bool:
     pieces, count = label(binary_opening(mask, np.ones((3, 3))))
     largest = max((int((pieces == n).sum()) for n in range(1, count + 1)), default=0)
     return bool(largest > 0.85 * mask.sum())
+
+
+def _in_front(mask: NDArray[np.bool_], depth: NDArray[np.float32]) -> bool:
+    """Tell whether hardly anything nearer borders what the mask covers, which would hide it."""
+    ring = grow(mask, RING) & ~mask
+    beside = distance_transform_edt(~mask, return_distances=False, return_indices=True)
+    nearer = depth < NEARER * depth[tuple(beside)]
+    return bool(nearer[ring].mean() < 0.08)
 
 
 def _inside(mask: NDArray[np.bool_], field: Field | None = None) -> bool:
