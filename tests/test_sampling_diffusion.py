@@ -8,6 +8,7 @@ import pytest
 import torch
 from diffusers import DDIMInverseScheduler, DDIMScheduler, LCMScheduler
 
+from impetus.backend.diffusion.generation import generate
 from impetus.backend.diffusion.models import DiffusionModel, Text, open_model
 from impetus.backend.diffusion.sampling import (
     Grid,
@@ -206,3 +207,26 @@ def test_consistency_steps_are_those_of_diffusers(tmp_path: Path) -> None:
 def test_other_models_have_no_consistency_steps(model: DiffusionModel, text: Text) -> None:
     with pytest.raises(ValueError, match="no latent consistency model"):
         denoise_consistently(model, normal(0, 1, 4, 4, 4), text)
+
+
+def test_a_picture_of_a_prompt_has_any_size_and_its_seed_decides(model: DiffusionModel) -> None:
+    def make(seed: int, prompt: str = "a ball") -> np.ndarray:
+        return generate(model, prompt, "", (45, 31), steps=2, guidance=7.5, seed=seed)
+
+    assert make(1).shape == (31, 45, 3)
+    assert np.array_equal(make(1), make(1))
+    assert not np.array_equal(make(1), make(2))
+    assert not np.array_equal(make(1), make(1, "another thing"))
+
+
+def test_a_distilled_model_generates_by_consistency_steps(folder: Path, tmp_path: Path) -> None:
+    path = write_model(tmp_path / "lcm")
+    LCMScheduler(**SETTINGS).save_pretrained(path / "scheduler")
+    steps: list[int] = []
+    pictures = [
+        generate(open_model(where, device="cpu"), "a ball", "", (32, 32), steps=3, guidance=2.0,
+                 seed=1, on_step=steps.append)
+        for where in (path, folder)
+    ]  # fmt: skip
+    assert steps == [0, 1, 2] * 2
+    assert not np.array_equal(*pictures)
