@@ -5,7 +5,8 @@ from typing import Any, cast
 
 from ..contract.errors import ImpetusError
 
-NAMES = ("reliability", "physics", "motion", "motion-guidance", "diffusion-speed")
+NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
+         "diffusion-speed")  # fmt: skip
 
 
 class UnknownSuiteError(ImpetusError):
@@ -34,6 +35,10 @@ def run_suite(
         from .speed_diffusion import run as run_diffusion_speed
 
         return run_diffusion_speed(out, device)
+    if name == "flow-network":
+        from .suite_flow_network import run as run_flow_network
+
+        return run_flow_network(out, device=device)
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))
@@ -41,6 +46,10 @@ def run_suite(
         from .physics import run as run_physics
 
         return run_physics(out)
+    if name == "motioncraft":
+        from .suite_motioncraft import run as run_motioncraft
+
+        return run_motioncraft(out, device=device, quick=quick)
     if name == "motion-guidance":
         from .suite_motion_guidance import run as run_motion_guidance
 
