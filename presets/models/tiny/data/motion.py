@@ -11,14 +11,26 @@ from .world.stage import Stage, Thing, View
 CAMERA_MOVES = ("pan", "pan", "truck", "truck", "orbit", "orbit", "dolly", "roll")
 
 
-def animate(stage: Stage, camera: bpy.types.Object, view: View, frames: int, speed: float) -> None:
+def animate(
+    stage: Stage,
+    camera: bpy.types.Object,
+    view: View,
+    frames: int,
+    speed: float,
+    *,
+    rigid: bool = False,
+) -> None:
     """Keyframe frames 0 to frames + 1, since motion vectors look one frame back and ahead.
 
-    `speed` [px/frame] is what the moves are dosed for, at the distance of what is looked at.
+    `speed` [px/frame] is what the moves are dosed for, at the distance of what is looked at;
+    `rigid` leaves out what deforms.
     """
     rng = stage.rng
     metre = camera.data.lens / 36.0 * max(stage.size) / view.distance  # px of a metre over there
     move = rng.choice(CAMERA_MOVES)
+    for thing in stage.things:
+        if rigid and thing.moves == "deform":
+            thing.moves = "slide"
     moving = [thing for thing in stage.things if thing.moves != "still"]
     if moving and rng.random() < 0.1:
         move = "still"

@@ -22,7 +22,7 @@ def write_sample(
     scene: Scene, seed: int, folder: Path, scratch: Path, *, samples: int, clip: bool
 ) -> None:
     """Render a scene's frames and write the sample's folder."""
-    poses, intrinsics = _cameras(scene)
+    poses, intrinsics = cameras(scene)
     translucent = scene.stage.translucent
     set_up(
         bpy.context.scene,
@@ -64,7 +64,7 @@ def describe(scene: Scene, seed: int, poses: Matrices, intrinsics: Matrices) -> 
     }
 
 
-def _cameras(scene: Scene) -> tuple[Matrices, Matrices]:
+def cameras(scene: Scene) -> tuple[Matrices, Matrices]:
     """Return the poses (n + 2, 4, 4) and intrinsics (n + 2, 4) of frames 0 to n + 1."""
     width, height = scene.stage.size
     poses, intrinsics = [], []

@@ -41,15 +41,19 @@ class Scene:
     frames: int
 
 
-def build(seed: int, *, clip: bool, enlarge: float = 1.0) -> Scene:
-    """Replace the open file by the scene of a seed; `enlarge` multiplies the picture's size."""
+def build(seed: int, *, clip: bool, enlarge: float = 1.0, compact: bool = False) -> Scene:
+    """Replace the open file by the scene of a seed; `enlarge` multiplies the picture's size.
+
+    A compact scene is one for splats: of rigid things that are seen whole, on ground that ends.
+    """
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     rng = random.Random(seed)
     sizes = CLIP_SIZES if clip else PICTURE_SIZES
     width, height = rng.choices([size for size, _ in sizes], [share for _, share in sizes])[0]
     stage = Stage(rng, (round(width * enlarge), round(height * enlarge)))
+    stage.reach = 2.6 if compact else stage.reach
     # Through smoke two things are seen in one pixel, so its motion is none that a clip could give.
-    kinds = [kind for kind in KINDS if not (clip and kind == "smoke")]
+    kinds = [kind for kind in KINDS if not ((clip or compact) and kind == "smoke")]
     stage.kind = rng.choices(kinds, [KINDS[kind][1] for kind in kinds])[0]
     view = KINDS[stage.kind][0](stage)
     scene = bpy.context.scene
@@ -62,7 +66,7 @@ def build(seed: int, *, clip: bool, enlarge: float = 1.0) -> Scene:
     if clip:
         # Log-normal: most clips move by some pixels a frame, few hardly, few by 32 and more.
         speed = float(np.clip(rng.lognormvariate(np.log(5.5), 0.85), 0.4, 60)) * enlarge
-        motion.animate(stage, camera, view, frames, speed)
+        motion.animate(stage, camera, view, frames, speed, rigid=compact)
     for number, thing in enumerate(stage.things):
         thing.object.pass_index = min(number + 1, 255)
     scene.frame_start, scene.frame_end = 1, frames

@@ -10,19 +10,19 @@ import time
 from pathlib import Path
 
 from .samples import write_sample
-from .scenes import build
+from .scenes import Scene, build
 
 MORE_LEFT = 3
 "Exit status of a worker that reached its limit: another one is to go on."
-CLIP_SEEDS = 500_000
+SETS = {"pictures": 0, "clips": 500_000, "shots": 750_000}
+"The sets, and where the seeds of each begin."
 SEEDS = 1_000_000
 "Seeds of one run; a whole multiple of what decides which are held out."
 
 
-def jobs(pictures: int, clips: int) -> list[tuple[str, int]]:
-    """Return the samples in the order of making: clips spread evenly among the pictures."""
-    order = [((i + 0.5) / pictures, "pictures", i) for i in range(pictures)]
-    order += [((i + 0.5) / clips, "clips", i) for i in range(clips)]
+def jobs(**counts: int) -> list[tuple[str, int]]:
+    """Return the samples in the order of making: each set spread evenly over the whole."""
+    order = [((i + 0.5) / count, name, i) for name, count in counts.items() for i in range(count)]
     return [(name, number) for _, name, number in sorted(order)]
 
 
@@ -33,18 +33,17 @@ def main(argv: list[str]) -> int:
     others are made all the same.
     """
     arguments = _parser().parse_args(argv)
+    counts = {name: getattr(arguments, name) for name in SETS}
     made = failed = 0
     with tempfile.TemporaryDirectory(prefix="impetus-") as scratch:
-        for place, (name, number) in enumerate(jobs(arguments.pictures, arguments.clips)):
+        for place, (name, number) in enumerate(jobs(**counts)):
             folder = arguments.folder / name / f"{number:06d}"
             if place % arguments.workers != arguments.worker or folder.exists():
                 continue
-            started, clip = time.monotonic(), name == "clips"
-            seed = arguments.seed * SEEDS + number + (CLIP_SEEDS if clip else 0)
+            started = time.monotonic()
+            seed = arguments.seed * SEEDS + SETS[name] + number
             try:
-                scene = build(seed, clip=clip, enlarge=arguments.enlarge)
-                exr = Path(scratch) / "passes.exr"
-                write_sample(scene, seed, folder, exr, samples=arguments.samples, clip=clip)
+                scene = _make(name, seed, folder, Path(scratch) / "passes.exr", arguments)
             except (RuntimeError, ValueError) as error:  # Blender's and bmesh's: this scene only
                 failed += 1
                 _say(f"{name} {number:06d} failed: {error}")
@@ -57,11 +56,25 @@ def main(argv: list[str]) -> int:
     return 1 if failed else 0
 
 
+def _make(name: str, seed: int, folder: Path, exr: Path, arguments: argparse.Namespace) -> Scene:
+    if name == "shots":
+        # Only for shots: this needs the extension and its contract beside the scenes.
+        from .shots import write_shot_of
+
+        scene = build(seed, clip=True, enlarge=arguments.enlarge, compact=True)
+        write_shot_of(scene, seed, folder)
+        return scene
+    scene = build(seed, clip=name == "clips", enlarge=arguments.enlarge)
+    write_sample(scene, seed, folder, exr, samples=arguments.samples, clip=name == "clips")
+    return scene
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--pictures", type=int, default=6000)
     parser.add_argument("--clips", type=int, default=900)
+    parser.add_argument("--shots", type=int, default=0, help="shots for the backend to render")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--worker", type=int, default=0, help="which of the workers this one is")
     parser.add_argument("--workers", type=int, default=1)

@@ -78,12 +78,13 @@ def some_ground(rng: random.Random, *, indoors: bool = False) -> Ground:
             return Ground(textures.snowy(rng), "snow", 0.25, 0.7)
 
 
-def lay_ground(stage: Stage, ground: Ground, *, half: float = 30.0, smallest: float = 1.0) -> Thing:
-    """Lay a ground as far as the eye reaches; `smallest` scales its pattern with the things."""
+def lay_ground(stage: Stage, ground: Ground, *, half: float | None = None) -> Thing:
+    """Lay a flat ground, by default as far as the stage's grounds reach."""
+    half = half or stage.reach
     mesh = bpy.data.meshes.new("Ground")
     corners = [(-half, -half, 0), (half, -half, 0), (half, half, 0), (-half, half, 0)]
     mesh.from_pydata(corners, [], [(0, 1, 2, 3)])
-    project_box(mesh, ground.tiles / smallest)
+    project_box(mesh, ground.tiles)
     stage.place = f"on {ground.words}"
     return stage.add(mesh, looks.pictured("Ground", ground.picture, roughness=ground.roughness))
 

@@ -28,6 +28,8 @@ class Stage:
 
     rng: random.Random
     size: tuple[int, int]
+    reach: float = 30.0
+    "Half the width of grounds that go on to the horizon [m]."
     kind: str = ""
     things: list[Thing] = field(default_factory=list)
     subject: str = ""
