@@ -175,6 +175,8 @@ class Welcome(Answer, frozen=True, tag="welcome"):
     devices: tuple[Text, ...]
     features: tuple[Text, ...] = ()
     store: Text = ""
+    models: tuple[Text, ...] = ()
+    "Names of the diffusion models that methods may use."
 
 
 class Missing(Answer, frozen=True, tag="missing"):

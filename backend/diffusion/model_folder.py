@@ -79,11 +79,17 @@ def find_model(name: str, models_folder: Path | None = None) -> Path:
         return folder / name
     if plain and (PRESETS / name / "model_index.json").is_file():
         return PRESETS / name
-    there = sorted({*_models_in(folder), *_models_in(PRESETS)})
+    there = ", ".join(list_models(folder)) or "none"
     raise ModelError(
-        f"Expected the name of a model, got {name!r}; there is {', '.join(there) or 'none'}.",
+        f"Expected the name of a model, got {name!r}; there is {there}.",
         f"Put its folder, in the diffusers layout, into {folder}.",
     )
+
+
+def list_models(models_folder: Path | None = None) -> tuple[str, ...]:
+    """Return the names of the models that there are, the built-in one among them."""
+    folder = user_folder() / "models" if models_folder is None else models_folder
+    return tuple(sorted({*_models_in(folder), *_models_in(PRESETS)}))
 
 
 def read_model_folder(path: Path) -> ModelFolder:

@@ -28,6 +28,7 @@ from ..contract.keys import (
 )
 from ..contract.process import FileLock
 from ..contract.sockets import BULK, CONTROL, Context, server_socket
+from ..diffusion.model_folder import list_models
 from .doors.audience import Audience
 from .doors.bulk import BulkDesk
 from .doors.desk import FEATURES, Desk
@@ -230,6 +231,7 @@ class Server:
             devices=(self._executor.device or self._device,),
             features=FEATURES,
             store=str(self.home),
+            models=list_models(),
         )
 
     def _end(self) -> None:

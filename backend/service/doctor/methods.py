@@ -10,6 +10,7 @@ from ...contract.keys import user_folder
 from .finding import Finding
 
 PACKAGES = ("torch", "diffusers", "transformers", "accelerate", "safetensors")
+BUILT_IN = "tiny"
 INSTALL = "Methods need it: install the extra impetus[diffusion]."
 STABLE_DIFFUSION, USUAL_SIDE = 1_066_000_000, 512
 "Numbers in all parts of Stable Diffusion 1.5, and the side of its pictures."
@@ -51,11 +52,10 @@ def _device() -> Iterator[Finding]:
 
 
 def _models() -> Iterator[Finding]:
-    from ...diffusion.model_folder import find_model, read_model_folder
+    from ...diffusion.model_folder import find_model, list_models, read_model_folder
 
-    folder = user_folder() / "models"
-    names = ["tiny", *sorted(path.parent.name for path in folder.glob("*/model_index.json"))]
-    for name in dict.fromkeys(names):
+    names = sorted({BUILT_IN, *list_models()})
+    for name in names:
         try:
             model = read_model_folder(find_model(name))
         except ImpetusError as err:
@@ -65,7 +65,7 @@ def _models() -> Iterator[Finding]:
         few = ", distilled for few steps" if model.latent_consistency else ""
         yield Finding(f"Model {name}", f"{model.kind}, {size / 1e6:,.0f} MB{few}")
     if len(names) == 1:
-        yield Finding("Models", f"none of your own in {folder}", "info")
+        yield Finding("Models", f"none of your own in {user_folder() / 'models'}", "info")
 
 
 def _flow_network() -> Finding:
