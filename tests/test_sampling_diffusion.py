@@ -142,6 +142,17 @@ def test_inversion_is_undone_the_better_the_finer_the_grid(
     assert errors[1] < 0.4 * errors[0]
 
 
+def test_further_rounds_make_the_inversion_exact(model: DiffusionModel, text: Text) -> None:
+    z0 = normal(0, 1, 4, 4, 4)
+    grid = Grid(model.alphas_cumprod, 40, 400)
+    errors = []
+    for rounds in (1, 2, 4):
+        back = denoise(model, grid, invert(model, grid, z0, text, rounds=rounds), text)
+        errors.append(float((back - z0).norm() / z0.norm()))
+    assert errors[1] < 0.5 * errors[0]
+    assert errors[2] < 0.5 * errors[1]
+
+
 def test_guidance_is_one_batch_with_a_negative_for_each_row(
     model: DiffusionModel, text: Text
 ) -> None:

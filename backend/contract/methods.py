@@ -88,6 +88,8 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Whether the new frame reads itself as well."
     reinvert: bool = True
     "Whether the made frame is inverted again for the next; else the moved noise is moved on."
+    inversion_rounds: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+    "Predictions for each step of an inversion; more than the paper's one make it more exact."
     warp: Literal["nearest", "bilinear"] = "nearest"
     restore_variance: bool = False
     "Whether a bilinear warp is made as noisy again as what it blends."

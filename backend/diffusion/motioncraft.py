@@ -159,7 +159,14 @@ class MotionCraft:
         self._kept = None
 
     def _invert(self, clean: torch.Tensor) -> torch.Tensor:
-        return invert(self._model, self._grid, clean, self._text, on_step=self._work.step)
+        return invert(
+            self._model,
+            self._grid,
+            clean,
+            self._text,
+            rounds=self._settings.inversion_rounds,
+            on_step=self._work.step,
+        )
 
     def _denoise(
         self, previous: torch.Tensor, moved: torch.Tensor, eta: torch.Tensor

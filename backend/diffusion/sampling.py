@@ -172,17 +172,24 @@ def invert(
     z0: torch.Tensor,
     text: Text,
     *,
+    rounds: int = 1,
     on_step: Callable[[int], None] | None = None,
 ) -> torch.Tensor:
     """Return the noisy latent that DDIM leads back from: the plain conditional prediction, undone.
 
-    It ends exactly where `denoise` begins on the same grid.
+    It ends exactly where `denoise` begins on the same grid. The noise is predicted of the latent
+    that a step leaves, where sampling will predict it of the one that is reached; further `rounds`
+    predict it there again, and so come nearer to what sampling undoes (fixed-point inversion, Pan
+    et al., ICCV 2023, arXiv 2309.04907).
     """
     z = z0
     for j, t in enumerate(reversed(grid.timesteps)):
         if on_step is not None:
             on_step(j)
-        z = inversion_step(grid, j, z, model.predict(z, t, text))
+        reached = z
+        for _ in range(rounds):
+            reached = inversion_step(grid, j, z, model.predict(reached, t, text))
+        z = reached
     return z
 
 
