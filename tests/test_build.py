@@ -238,22 +238,29 @@ def test_our_wheel_is_built_from_what_is_there_now(tmp_path: Path) -> None:
 
 @pytest.fixture
 def take(tmp_path: Path) -> Path:
-    """Return a demo's folder as it should look, with empty scene and video."""
+    """Return a demo's plain take as it should look, with empty scene and video; beside it `two`."""
+    (tmp_path / "first_take.blend").touch()
+    fill(tmp_path / "takes" / "two", "motioncraft")
+    return fill(tmp_path / "takes" / "one", "none")
+
+
+def fill(folder: Path, method: str) -> Path:
     demo = load("demo")
-    folder = tmp_path / "takes" / "one"
     for part, suffix in (("beauty", "png"), ("passes", "exr")):
         (folder / part).mkdir(parents=True)
         for frame in range(1, demo.FRAMES + 1):
             (folder / part / f"{frame:04}.{suffix}").write_bytes(b"x")
-    for name in ("take.json", "preview.mp4", "contact_sheet.png"):
+    for name in ("preview.mp4", "contact_sheet.png"):
         (folder / name).touch()
-    (tmp_path / "first_take.blend").touch()
+    settings = f'{{"settings": {{"method": {{"type": "{method}"}}}}}}'
+    (folder / "take.json").write_text(settings)
     return folder
 
 
 def test_demo_says_where_everything_lies(take: Path) -> None:
-    found = load("demo").results(take.parents[1])
+    found = load("demo").results(take.parents[1], diffused=True)
     assert found["take"] == take
+    assert found["diffused take"] == take.parent / "two"
     assert found["scene"] == take.parents[1] / "first_take.blend"
 
 
@@ -265,9 +272,18 @@ def test_demo_says_where_everything_lies(take: Path) -> None:
         ("passes/0001.exr", r"47 of 48 files passes/\*\.exr"),
         ("preview.mp4", "left no video"),
         ("../../first_take.blend", "left no scene"),
+        ("../two/take.json", "No diffused take was found"),
+        ("../two/beauty/0048.png", r"47 of 48 files beauty/\*\.png"),
+        ("../two/preview.mp4", "left no diffused video"),
     ],
 )
 def test_demo_misses_what_is_not_there(take: Path, lost: str, message: str) -> None:
     (take / lost).unlink()
     with pytest.raises(load("console").BuildError, match=message):
-        load("demo").results(take.parents[1])
+        load("demo").results(take.parents[1], diffused=True)
+
+
+def test_demo_can_do_without_the_diffused_take(take: Path) -> None:
+    (take.parent / "two" / "take.json").unlink()
+    found = load("demo").results(take.parents[1], diffused=False)
+    assert set(found) == {"scene", "take", "video", "contact"}

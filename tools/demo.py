@@ -1,5 +1,6 @@
-"""Makes the first take from nothing and says where it lies; `build.py demo`."""
+"""Makes the first takes from nothing and says where they lie; `build.py demo`."""
 
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -9,41 +10,65 @@ from .environments import BACKEND, ROOT, ensure, main_blender
 
 SCRIPT = ROOT / "presets" / "shots" / "first_take.py"
 FRAMES = 48
+NOT_DIFFUSED = 3
+"What the script ends with when the plain take is there and the diffused one is not."
 
 
 def demo(out: Path, console: Console) -> None:
-    """Build the scene in Blender's Python, render it in the backend, check what came of it."""
+    """Build the scene in Blender's Python, render and diffuse it in the backend, check them."""
     backend = ensure(BACKEND, console)
     blender = ensure(main_blender(), console)
     console.say("making the first take")
     started = time.monotonic()
-    command = [str(blender), "-P", str(SCRIPT), "--out", str(out), "--backend-python", str(backend)]
+    command = [str(blender), "-P", str(SCRIPT), "--diffused"]
+    command += ["--out", str(out), "--backend-python", str(backend)]
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
-    if status != 0:
+    if status not in (0, NOT_DIFFUSED):
         raise BuildError(
             f"The demo's script ended with {status} after {time.monotonic() - started:.0f} s.",
             "Its own words are above; `python3 build.py test` narrows it down.",
         )
     seconds = time.monotonic() - started
-    found = results(out)
+    found = results(out, diffused=status == 0)
     console.say(f"done: {FRAMES} frames in {seconds:.0f} s after set-up")
     for what, path in found.items():
-        console.plain(f"  {what:9} {path}")
+        console.plain(f"  {what:16} {path}")
+    if status == NOT_DIFFUSED:
+        raise BuildError(
+            "The plain take is there, the diffused one is not.",
+            "Why is said above; `impetus doctor` tells which models there are.",
+        )
 
 
-def results(out: Path) -> dict[str, Path]:
+def results(out: Path, *, diffused: bool) -> dict[str, Path]:
     """Return where each thing lies; raise BuildError naming the first that is not there."""
-    takes = sorted(out.rglob("take.json"), key=lambda path: path.stat().st_mtime)
-    if not takes:
+    takes = newest_takes(out)
+    if False not in takes:
         raise BuildError(f"No take was found under {out}.", "The demo's own words are above.")
-    take = takes[-1].parent
-    for pattern in ("beauty/*.png", "passes/*.exr"):
-        files = [path for path in take.glob(pattern) if path.stat().st_size > 0]
-        if len(files) != FRAMES:
-            raise BuildError(f"{take} has {len(files)} of {FRAMES} files {pattern}.")
-    found = {"scene": out / "first_take.blend", "take": take}
-    found |= {"video": take / "preview.mp4", "contact": take / "contact_sheet.png"}
+    found = {"scene": out / "first_take.blend", **results_of(takes[False])}
+    if diffused:
+        if True not in takes:
+            raise BuildError(f"No diffused take was found under {out}.")
+        found |= {f"diffused {what}": p for what, p in results_of(takes[True]).items()}
     for what, path in found.items():
         if not path.exists():
             raise BuildError(f"The demo left no {what} at {path}.")
     return found
+
+
+def newest_takes(out: Path) -> dict[bool, Path]:
+    """Return the newest folder of a plain take (False) and of a diffused one (True)."""
+    newest = {}
+    for record in sorted(out.rglob("take.json"), key=lambda path: path.stat().st_mtime):
+        method = json.loads(record.read_text(encoding="utf-8"))["settings"]["method"]["type"]
+        newest[method != "none"] = record.parent
+    return newest
+
+
+def results_of(take: Path) -> dict[str, Path]:
+    """Return where a take's things lie; raise BuildError when frames are missing."""
+    for pattern in ("beauty/*.png", "passes/*.exr"):
+        files = [path for path in take.glob(pattern) if path.stat().st_size > 0]
+        if len(files) != FRAMES:
+            raise BuildError(f"{take} has {len(files)} of {FRAMES} files {pattern}.")
+    return {"take": take, "video": take / "preview.mp4", "contact": take / "contact_sheet.png"}

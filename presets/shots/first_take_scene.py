@@ -11,7 +11,10 @@ import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
+from blender_addon.methods import presets
+
 FRAMES = 48
+PROMPT = "a red jelly monkey head, yellow sand, blue water and a grey ball on a round stage"
 STAGE_RADIUS = 1.3
 
 
@@ -39,6 +42,16 @@ def make_draft(scene: bpy.types.Scene) -> None:
     scene.frame_end = 4
     scene.render.resolution_percentage = 25
     scene.impetus.resolution, scene.impetus.splats = 40, 20_000
+
+
+def diffuse(scene: bpy.types.Scene) -> None:
+    """Choose MotionCraft with the built-in model, at a size that suits it."""
+    scene.name = "First Take Diffused"
+    scene.render.resolution_x, scene.render.resolution_y = 256, 144
+    scene.render.resolution_percentage = 100
+    diffusion = scene.impetus.diffusion
+    diffusion.method, diffusion.model, diffusion.prompt = "MOTIONCRAFT", "tiny", PROMPT
+    presets.apply(diffusion, "Fast")
 
 
 def _physics(scene: bpy.types.Scene) -> None:
