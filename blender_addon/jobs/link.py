@@ -190,7 +190,7 @@ class _Worker:
         self._client = connect_or_start(order.home, order.python, timeout=START_SECONDS)
         welcome = self._client.hello()
         self._heard = time.monotonic()
-        self._notices.put(Linked(welcome.version, welcome.devices, getattr(welcome, "models", ())))
+        self._notices.put(Linked(welcome.version, welcome.devices, welcome.models))
 
     def _require(self) -> Client:
         if self._client is None:

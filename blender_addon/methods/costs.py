@@ -2,7 +2,9 @@
 
 import bpy
 
-from .properties import ImpetusDiffusion, ImpetusMotionCraft, ImpetusMotionGuidance
+from .guidance_properties import ImpetusMotionGuidance
+from .motioncraft_properties import ImpetusMotionCraft
+from .properties import ImpetusDiffusion
 
 ROWS = {"FIRST+PREVIOUS": 3, "FIRST": 2, "PREVIOUS": 2, "NONE": 1}
 "Pictures that are denoised together: the new one, and those that it looks at."

@@ -63,9 +63,10 @@ def draw_mask(layout: bpy.types.UILayout, mask: ImpetusMask, *, text: str, auto:
     column.prop(mask, "source", text=text)
     match mask.source:
         case "AUTO":
-            row = column.row()
-            row.active = False
-            row.label(text=auto, icon="BLANK1")
+            split = column.split(factor=0.4)
+            split.active = False
+            split.label()
+            split.label(text=auto)
             return
         case "IMAGE":
             row = column.row(align=True)

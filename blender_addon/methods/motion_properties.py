@@ -16,6 +16,10 @@ from .masks import ImpetusMask
 PLACE = {"size": 2, "min": 0.0, "max": 1.0, "subtype": "XYZ"}
 "A share of the film's width and height, from the top left."
 PIXELS = {"size": 2, "subtype": "XYZ", "step": 100, "precision": 1}
+GUIDANCE = {"min": 0.0, "soft_max": 20.0, "max": 1000.0}
+"Range of a guidance: 1 follows the prompt plainly, higher more closely."
+FILE = ("FILE", "File", "Motion fields from files")
+VIDEO = ("VIDEO", "Video", "The motion of a video, as a network sees it")
 DIRECTIONS = (
     ("FORWARD", "Forward", "Each pixel says where it goes"),
     ("BACKWARD", "Backward", "Each pixel says where it was"),

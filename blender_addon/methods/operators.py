@@ -39,7 +39,7 @@ class IMPETUS_OT_keep_where_it_was(bpy.types.Operator):
         name="Goal Frame",
         min=-1_048_574,
         max=1_048_574,
-        description="Frame to move the objects at; the shot's last where it is the source's own",
+        description="Frame to move the objects at; without one, the shot's last",
     )
 
     @classmethod
@@ -57,10 +57,6 @@ class IMPETUS_OT_keep_where_it_was(bpy.types.Operator):
             return True
         return False
 
-    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
-        self.goal = context.scene.frame_end
-        return self.execute(context)
-
     def execute(self, context: bpy.types.Context) -> set[str]:
         scene = context.scene
         source = scene.impetus.diffusion.source_frame(scene)
@@ -69,7 +65,11 @@ class IMPETUS_OT_keep_where_it_was(bpy.types.Operator):
             if ob.type in SURFACES:
                 keep_pose(ob, source)
                 names.append(ob.name)
-        ends = (self.goal, scene.frame_end, scene.frame_start)
+        ends = (
+            self.goal if self.properties.is_property_set("goal") else source,
+            scene.frame_end,
+            scene.frame_start,
+        )
         scene.frame_set(next(frame for frame in ends if frame != source))
         scene.tool_settings.use_keyframe_insert_auto = True
         self.report({"INFO"}, f"Now move {', '.join(names)} at frame {scene.frame_current}")

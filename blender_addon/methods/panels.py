@@ -139,10 +139,17 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         column.prop(craft, "steps")
         column.prop(craft, "tau")
         layout.prop(craft, "guidance")
-        layout.prop(craft, "attention")
-        layout.prop(craft, "reinvert")
+        column = layout.column()
+        column.prop(craft, "attention")
+        if craft.attention != "NONE":
+            column.prop(craft, "attend_to_itself")
+        column = layout.column()
+        column.prop(craft, "posterior")
+        column.prop(craft, "reinvert")
         column = layout.column()
         column.prop(craft, "warp")
+        if craft.warp == "BILINEAR":
+            column.prop(craft, "restore_variance")
         column.prop(craft, "backward")
         column.prop(craft, "carry_residual")
 
@@ -166,6 +173,7 @@ class OUTPUT_PT_impetus_guidance(_OfDiffusion, bpy.types.Panel):
         column = layout.column()
         column.prop(guided, "gradient")
         column.prop(guided, "decoder")
+        column.prop(guided, "low_memory")
 
 
 class OUTPUT_PT_impetus_push(_OfDiffusion, bpy.types.Panel):
@@ -194,9 +202,13 @@ def draw_cost(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Say what a take will cost, in what all machines have in common."""
     diffusion = context.scene.impetus.diffusion
     each, total = costs.per_frame(diffusion), costs.whole(diffusion, context.scene)
-    column = layout.column(align=True)
-    column.active = False
-    column.label(text=f"Network runs: {each:,} a frame, {total:,} in all", icon="TIME")
+    split = layout.split(factor=0.4)
+    split.active = False
+    left, right = split.column(), split.column(align=True)
+    left.alignment = "RIGHT"
+    left.label(text="Network Runs")
+    right.label(text=f"{each:,} a frame")
+    right.label(text=f"{total:,} in all")
 
 
 classes = (

@@ -17,13 +17,13 @@ from bpy.props import (
     StringProperty,
 )
 
-from impetus.backend.contract.methods import UGLY
-
 from .edits.properties import ImpetusEdit
 from .edits.properties import classes as edit_classes
-from .masks import ImpetusMask
+from .guidance_properties import ImpetusMotionGuidance
+from .guidance_properties import classes as guidance_classes
 from .masks import classes as mask_classes
 from .motion_properties import (
+    GUIDANCE,
     ImpetusFlockMotion,
     ImpetusFoundMotion,
     ImpetusLiquidMotion,
@@ -31,6 +31,8 @@ from .motion_properties import (
     ImpetusSmokeMotion,
 )
 from .motion_properties import classes as motion_classes
+from .motioncraft_properties import ImpetusMotionCraft
+from .motioncraft_properties import classes as motioncraft_classes
 
 METHODS = (
     ("NONE", "None", "The frames are as they are rendered"),
@@ -50,51 +52,6 @@ STARTS = (
     ("PICTURE", "Picture", "Start from a picture, scaled to cover the film, and cropped"),
     ("GENERATED", "Generated", "Let the model make the first picture from the prompt"),
 )
-_SHOT = ("SHOT", "This Shot", "The motion of the shot's objects, physics and camera")
-_FILE = ("FILE", "File", "Motion fields from files")
-_VIDEO = ("VIDEO", "Video", "The motion of a video, as a network sees it")
-MOTIONS = (
-    _SHOT,
-    ("SHIFT", "Shift", "The whole picture slides"),
-    ("TURN", "Turn", "The whole picture turns or grows"),
-    ("SPHERE", "Sphere", "A ball turns in front of what stands still"),
-    ("SMOKE", "Smoke", "Smoke rises in the picture"),
-    ("LIQUID", "Liquid", "A part of the picture is liquid, and falls"),
-    ("FLOCK", "Flock", "Parts of the picture fly as a flock does"),
-    _FILE,
-    _VIDEO,
-)
-GUIDED_MOTIONS = (
-    ("SHOT", "Moved Objects", "Objects go from where they are at the source frame to where they "
-     "are at each frame"),
-    ("AUTHORED", "Edits", "Moves, turns and stretches, drawn over the picture"),
-    _FILE,
-    _VIDEO,
-)  # fmt: skip
-ATTENTION = (
-    ("FIRST+PREVIOUS", "First and Previous", "A new frame looks like the first and the last one"),
-    ("FIRST", "First", "A new frame looks like the first one"),
-    ("PREVIOUS", "Previous", "A new frame looks like the last one"),
-    ("NONE", "Itself", "A new frame looks at itself alone"),
-)
-WARPS = (
-    ("NEAREST", "Nearest", "Whole cells move; the noise stays noise"),
-    ("BILINEAR", "Bilinear", "Cells are mixed; smoother, and blurrier"),
-)
-BACKWARD = (
-    ("EXACT", "Exact", "The motion field is inverted"),
-    ("SEMI-LAGRANGIAN", "As Published", "The motion is taken where it arrives; wrong in turns"),
-)
-GRADIENTS = (
-    ("FULL", "Full", "Through both halves of the guided network; most faithful, most memory"),
-    ("CONDITIONAL", "Prompt Only", "Through the half that reads the prompt; half the memory"),
-    ("ESTIMATE", "Estimate", "Past the network; quick, and rough"),
-)
-DECODERS = (
-    ("FULL", "Full", "The model's own decoder"),
-    ("TINY", "Small", "A small decoder, where the model has one; the result uses the full one"),
-)
-DEFAULTS = {"min": 0.0, "soft_max": 20.0, "max": 1000.0}
 
 
 def _models(
@@ -102,191 +59,6 @@ def _models(
 ) -> list[str]:
     known = context.window_manager.impetus.models.split("\n") if context else []
     return [name for name in known if name] or ["tiny"]
-
-
-class ImpetusNovelty(bpy.types.PropertyGroup):
-    """Where a frame may show something new."""
-
-    out_of_frame: BoolProperty(
-        name="Out of Frame", default=True, description="What comes in from beyond the frame is new"
-    )
-    disoccluded: BoolProperty(
-        name="Uncovered", default=True, description="What was hidden behind something is new"
-    )
-    active: BoolProperty(
-        name="Smoke and Liquid",
-        default=True,
-        description="Matter that changes by itself is new wherever it is",
-    )
-    floor: FloatProperty(
-        name="Elsewhere",
-        min=0.0,
-        max=1.0,
-        default=0.0,
-        subtype="FACTOR",
-        description="Freedom of what is not new; above 0, still things shimmer",
-    )
-    ceiling: FloatProperty(
-        name="New",
-        min=0.0,
-        max=1.0,
-        default=1.0,
-        subtype="FACTOR",
-        description="Freedom of what is new; lower stays closer to what was there",
-    )
-    mask: PointerProperty(type=ImpetusMask)
-
-
-class ImpetusMotionCraft(bpy.types.PropertyGroup):
-    """Settings of MotionCraft."""
-
-    negative_prompt: StringProperty(
-        name="Avoid", default=UGLY, maxlen=2000, description="What the frames should not look like"
-    )
-    motion: EnumProperty(name="Motion", items=MOTIONS, description="What carries the picture along")
-    steps: IntProperty(
-        name="Steps",
-        default=200,
-        min=1,
-        max=1000,
-        description="Steps of the whole way from noise to picture; only the share that the noise "
-        "allows is walked",
-    )
-    tau: FloatProperty(
-        name="Noise",
-        default=400.0,
-        min=0.1,
-        max=1000.0,
-        precision=0,
-        description="How far a frame is turned to noise before it is moved, of 1000; higher "
-        "changes more, lower keeps more",
-    )
-    guidance: FloatProperty(
-        name="Guidance", default=7.5, description="How closely the prompt is followed", **DEFAULTS
-    )
-    attention: EnumProperty(
-        name="Attention",
-        items=ATTENTION,
-        description="Which frames a new one takes its looks from",
-    )
-    reinvert: BoolProperty(
-        name="Re-Invert",
-        default=True,
-        description="Turn each made frame to noise again for the next one; else the moved noise "
-        "is moved on, which is quicker and drifts",
-    )
-    warp: EnumProperty(name="Warp", items=WARPS, description="How the noise is moved")
-    backward: EnumProperty(
-        name="Inversion", items=BACKWARD, description="How the motion field is turned round"
-    )
-    carry_residual: BoolProperty(
-        name="Carry Small Motion",
-        default=True,
-        description="Keep motion that is too small for the model's grid for later frames; else "
-        "slow motion is lost",
-    )
-    novelty: PointerProperty(type=ImpetusNovelty)
-
-
-class ImpetusGuidanceTerms(bpy.types.PropertyGroup):
-    """The energy of Motion Guidance."""
-
-    flow_weight: FloatProperty(
-        name="Motion", default=3.0, min=0.0, soft_max=20.0, max=1e6,
-        description="How much wrong motion counts",
-    )  # fmt: skip
-    color_weight: FloatProperty(
-        name="Color", default=100.0, min=0.0, soft_max=500.0, max=1e6,
-        description="How much a change of looks counts",
-    )  # fmt: skip
-    flow_iterations: IntProperty(
-        name="Iterations", default=5, min=1, soft_max=20, max=100,
-        description="Rounds in which the network improves its guess of the motion",
-    )  # fmt: skip
-    target_flow_warp: BoolProperty(
-        name="Compare by Target",
-        description="Compare the looks along the wanted motion, instead of the estimated one",
-    )
-    occlusion_mask: BoolProperty(
-        name="Leave Out Covered",
-        default=True,
-        description="Do not compare the looks of what the moved things cover",
-    )
-
-
-class ImpetusMotionGuidance(bpy.types.PropertyGroup):
-    """Settings of Motion Guidance."""
-
-    negative_prompt: StringProperty(
-        name="Avoid", maxlen=2000, description="What the picture should not look like"
-    )
-    motion: EnumProperty(
-        name="Motion", items=GUIDED_MOTIONS, description="What says where things go"
-    )
-    use_amount: BoolProperty(
-        name="Amount",
-        description="Say for each frame how much of the edits it shows; else they grow evenly "
-        "to the last frame",
-    )
-    amount: FloatProperty(
-        name="Amount",
-        default=1.0,
-        soft_min=0.0,
-        soft_max=1.0,
-        min=-10.0,
-        max=10.0,
-        options={"ANIMATABLE"},
-        description="Share of the edits that a frame shows; 1 is all of them",
-    )
-    steps: IntProperty(
-        name="Steps", default=500, min=1, max=1000,
-        description="Steps from noise to picture; more are finer, and take longer",
-    )  # fmt: skip
-    guidance: FloatProperty(
-        name="Guidance", default=7.5, description="How closely the prompt is followed", **DEFAULTS
-    )
-    recursions: IntProperty(
-        name="Recursions", default=10, min=1, soft_max=20, max=1000,
-        description="How often each step is walked; more move things farther, and take longer",
-    )  # fmt: skip
-    weight: FloatProperty(
-        name="Strength", default=300.0, min=0.0, soft_max=1000.0, max=1e6,
-        description="How hard things are pushed to where they should go",
-    )  # fmt: skip
-    schedule: StringProperty(
-        name="Schedule",
-        default="1",
-        description="Factors of the strength over the steps, the noisiest first, with spaces "
-        "between them: 1 1 1 1 0 lets go for the last fifth",
-    )
-    clip: FloatProperty(
-        name="Limit", default=200.0, min=0.0, soft_max=1000.0, max=1e6,
-        description="Largest push in one step; 0 for none",
-    )  # fmt: skip
-    terms: PointerProperty(type=ImpetusGuidanceTerms)
-    edit_mask: BoolProperty(
-        name="Keep the Rest", default=True,
-        description="Copy what lies away from the edit from the source",
-    )  # fmt: skip
-    editable: PointerProperty(type=ImpetusMask)
-    dilation: FloatProperty(
-        name="Margin (px)", default=10.0, min=0.0, soft_max=50.0, max=10_000.0,
-        description="Pixels by which the area that may change is grown",
-    )  # fmt: skip
-    gradient: EnumProperty(
-        name="Gradient", items=GRADIENTS, description="What the push is worked out through"
-    )
-    decoder: EnumProperty(
-        name="Decoder", items=DECODERS, description="What decodes the picture while it is pushed"
-    )
-    use_hard_warp: BoolProperty(
-        name="Hard Start",
-        description="Start from the picture with its things moved, instead of from noise; quicker",
-    )
-    hard_warp_start: FloatProperty(
-        name="Noise", default=0.6, min=0.01, max=1.0, subtype="FACTOR",
-        description="Share of the way to noise that the moved picture is taken",
-    )  # fmt: skip
 
 
 class ImpetusDiffusion(bpy.types.PropertyGroup):
@@ -327,7 +99,7 @@ class ImpetusDiffusion(bpy.types.PropertyGroup):
     )  # fmt: skip
     start_guidance: FloatProperty(
         name="Guidance", default=7.5,
-        description="How closely the prompt is followed in the first picture", **DEFAULTS,
+        description="How closely the prompt is followed in the first picture", **GUIDANCE,
     )  # fmt: skip
     flow_network: StringProperty(
         name="Network", default="flow", maxlen=200,
@@ -362,9 +134,7 @@ classes = (
     *mask_classes,
     *motion_classes,
     *edit_classes,
-    ImpetusNovelty,
-    ImpetusMotionCraft,
-    ImpetusGuidanceTerms,
-    ImpetusMotionGuidance,
+    *motioncraft_classes,
+    *guidance_classes,
     ImpetusDiffusion,
 )

@@ -6,12 +6,14 @@ from pathlib import Path
 import bpy
 
 from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.method_check import SMALLEST
 
 from ..methods.costs import walked_steps
 from ..methods.edits.handles import is_whole
 from ..methods.masks import ImpetusMask
 from ..methods.properties import ImpetusDiffusion
 from ..shot_export.diffusion import read_schedule
+from ..shot_export.surroundings import film
 from .problem import Problem
 
 WHERE = "Diffusion"
@@ -24,6 +26,7 @@ def diffusion_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
     if diffusion.method == "NONE":
         return
     yield from _model(diffusion)
+    yield from _film(scene)
     yield from _start(scene, diffusion)
     yield from _motion(scene, diffusion)
     yield from _numbers(diffusion)
@@ -62,10 +65,23 @@ def _model(diffusion: ImpetusDiffusion) -> Iterator[Problem]:
         )
 
 
+def _film(scene: bpy.types.Scene) -> Iterator[Problem]:
+    size = film(scene.render)
+    if min(size.width, size.height) < SMALLEST:
+        text = (
+            f"The film is {size.width} x {size.height} pixels; the least is {SMALLEST} x {SMALLEST}"
+        )
+        yield Problem(WHERE, text)
+
+
 def _start(scene: bpy.types.Scene, diffusion: ImpetusDiffusion) -> Iterator[Problem]:
     frame = diffusion.source_frame(scene)
     if not scene.frame_start <= frame <= scene.frame_end:
         yield Problem(WHERE, f"Its source frame {frame} is not in the shot", "FIRST_SOURCE")
+    brought = diffusion.method == "MOTION_GUIDANCE" and diffusion.motion in {"FILE", "VIDEO"}
+    if brought and frame != scene.frame_start:
+        text = f"Motion that is brought begins at the first frame, not at {frame}"
+        yield Problem(WHERE, text, "FIRST_SOURCE")
     if diffusion.start == "PICTURE":
         if diffusion.picture is None:
             yield Problem(WHERE, "No picture is chosen to start from")
@@ -129,15 +145,19 @@ def _numbers(diffusion: ImpetusDiffusion) -> Iterator[Problem]:
         if walked_steps(craft) < 1:
             yield Problem(WHERE, "So little noise leaves no step; raise Steps or Noise")
         if craft.novelty.floor > craft.novelty.ceiling:
-            yield Problem(WHERE, "What is not new is freer than what is", "", True)
+            yield Problem(WHERE, "What is not new is freer than what is")
         return
     guided = diffusion.motion_guidance
     try:
-        read_schedule(guided.schedule)
+        if not any(read_schedule(guided.schedule)):
+            yield Problem(WHERE, "The schedule is all zeros, so nothing is pushed")
     except ShotError:
         yield Problem(WHERE, "The schedule is not numbers from 0 up, such as 1 1 0.5")
     if not guided.terms.flow_weight:
-        yield Problem(WHERE, "Motion counts for nothing, so nothing will move", "", True)
+        text = "Motion counts for nothing, so nothing will move"
+        yield Problem(WHERE, text, "", guided.terms.color_weight > 0)
+    if guided.use_hard_warp and round(guided.steps * guided.hard_warp_start) < 1:
+        yield Problem(WHERE, "So little noise leaves no step; raise Steps or Hard Start")
 
 
 def _mask(scene: bpy.types.Scene, name: str, mask: ImpetusMask) -> Iterator[Problem]:

@@ -43,7 +43,7 @@ def figure(kind: str, at: Mapping[str, Floats]) -> Figure:
             way = _line(start, center + (start - center) * _ratio(start - center, goal - center))
             return Figure(circles[:1], circles[1:], [way])
     along = start - center
-    reach = along * (goal - center) @ along / max(float(along @ along), 1e-9)
+    reach = along * (float((goal - center) @ along) / max(float(along @ along), 1e-9))
     return Figure([_line(center - along, start)], [], [_line(start, center + reach)])
 
 

@@ -14,6 +14,7 @@ from ...shot_export.diffusion import is_there
 from ...shot_export.diffusion.edits import CENTERED, PAIRS, Box, box_of
 from ...shot_export.diffusion.pictures import read_mask
 from ...shot_export.diffusion.plane import Plane, plane_of
+from ...shot_export.meshes import read_vertices
 from ...shot_export.timeline import kept
 from ..masks import ImpetusMask
 from .properties import KIND_LABELS, ImpetusEdit
@@ -22,6 +23,8 @@ Floats = NDArray[np.float64]
 COLLECTION = "Impetus Edits"
 SIZE = 0.012
 "Of a handle, as a share of the picture's width."
+FIRST_TURN = -np.pi / 6
+"Of a new rotation, clockwise as seen."
 SHAPES = {"center": "PLAIN_AXES", "start": "CIRCLE", "goal": "SPHERE"}
 
 
@@ -100,7 +103,8 @@ def first_places(kind: str, box: Box) -> dict[str, Floats]:
         case "TRANSLATE":
             return {"start_0": middle, "goal_0": middle + right}
         case "ROTATE":
-            goal = middle + (np.array([[0.866, 0.5], [-0.5, 0.866]]) @ right)
+            c, s = np.cos(FIRST_TURN), np.sin(FIRST_TURN)
+            goal = middle + np.array([[c, -s], [s, c]]) @ right
             return {"center": middle, "start_0": middle + right, "goal_0": goal}
         case "SCALE":
             return {"center": middle, "start_0": middle + right, "goal_0": middle + 1.3 * right}
@@ -145,9 +149,8 @@ def _box(context: bpy.types.Context, mask: ImpetusMask, plane: Plane) -> Box:
     for ob in mask.objects:
         evaluated = ob.evaluated_get(context.view_layer.depsgraph)
         matrix = np.array(evaluated.matrix_world)
-        box = np.array([corner[:] for corner in evaluated.bound_box])
-        corners.append(box @ matrix[:3, :3].T + matrix[:3, 3])
-    if corners:
+        corners.append(read_vertices(evaluated) @ matrix[:3, :3].T + matrix[:3, 3])
+    if sum(map(len, corners)):
         seen = plane.pixels(np.concatenate(corners))
         low, high = seen.min(0).clip(0, size), seen.max(0).clip(0, size)
         if (high > low).all():  # false for NaN too: some of it is behind the camera

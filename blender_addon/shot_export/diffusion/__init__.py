@@ -35,12 +35,14 @@ from impetus.backend.contract.methods import (
 )
 from impetus.backend.contract.shot import FrameRange
 
+from ...methods.guidance_properties import ImpetusMotionGuidance
 from ...methods.masks import ImpetusMask
-from ...methods.properties import ImpetusDiffusion, ImpetusMotionCraft, ImpetusMotionGuidance
+from ...methods.motioncraft_properties import ImpetusMotionCraft
+from ...methods.properties import ImpetusDiffusion
 from .edits import box_of, read_edit
 from .flow_files import read_flow
 from .outlines import Sight, regions
-from .pictures import read_mask, read_picture, read_video
+from .pictures import nearest, read_mask, read_picture, read_video
 from .plane import Plane, plane_of
 
 Array = NDArray[np.generic]
@@ -111,10 +113,13 @@ class MethodReader:
             tau=settings.tau,
             guidance=settings.guidance,
             attention=settings.attention.lower(),
+            attend_to_itself=settings.attend_to_itself,
             reinvert=settings.reinvert,
             warp=settings.warp.lower(),
+            restore_variance=settings.restore_variance,
             backward=settings.backward.lower(),
             carry_residual=settings.carry_residual,
+            posterior=settings.posterior.lower(),
             novelty=Novelty(
                 new.out_of_frame, new.disoccluded, new.active, new.floor, new.ceiling,
                 self._mask(new.mask, "Novelty"),
@@ -145,6 +150,7 @@ class MethodReader:
             gradient=settings.gradient.lower(),
             decoder=settings.decoder.lower(),
             hard_warp_start=settings.hard_warp_start if settings.use_hard_warp else None,
+            low_memory=settings.low_memory,
         )  # fmt: skip
 
     def _start(self) -> Start:
@@ -206,7 +212,10 @@ class MethodReader:
         if self._settings.motion == "FILE":
             flow = read_flow(Path(bpy.path.abspath(found.path)), count - 1)
             active = self._mask(found.active, "Active matter")
-            active = active and self._arrays.add(self._arrays.of(active)[None])
+            if active is not None:
+                area = self._arrays.of(active)
+                rows, columns = nearest(area.shape[0], area.shape[1], flow.shape[2], flow.shape[1])
+                active = self._arrays.add(area[None, rows[:, None], columns])
             return FileMotion(self._arrays.add(flow), found.direction.lower(), active)
         if found.video is None:
             raise ShotError("Video", "expected a movie or a sequence, got none.", "Choose one.")

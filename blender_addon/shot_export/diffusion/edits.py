@@ -141,6 +141,8 @@ def _rows(
             rows.setdefault(float(height), _factor(name, float(factor)))
         else:
             rows[0.0] = _factor(name, float(factor))
+    if len(rows) == 1:  # all beyond one end: the same width from top to bottom
+        rows = dict.fromkeys((0.0, 1.0), *rows.values())
     return tuple(sorted(rows.items()))
 
 

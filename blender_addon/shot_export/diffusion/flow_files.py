@@ -28,10 +28,10 @@ def read_flow(path: Path, steps: int) -> Flow:
             flow = _read_npy(path)
         case ".flo":
             flow = np.stack([_read_flo(each) for each in _numbered(path, steps)])
-        case suffix:
+        case _:
             raise ShotError(
                 WHERE,
-                f"expected a .npy or .flo file, got {suffix or path.name!r}.",
+                f"expected a .npy or .flo file, got {path.name}.",
                 "Save it with NumPy, as (steps, height, width, 2) in pixels.",
             )
     if len(flow) < steps:

@@ -37,7 +37,7 @@ def read_mask(image: bpy.types.Image, film: Film) -> Bytes:
     """
     pixels = read_picture(image).astype(np.float32) / 255
     light = pixels[..., :3].max(-1) * pixels[..., 3]  # what is painted, in whatever colour
-    rows, columns = _nearest(light.shape[0], light.shape[1], film)
+    rows, columns = nearest(light.shape[0], light.shape[1], film.width, film.height)
     return np.where(light[rows[:, None], columns] > HALF, 255, 0).astype(np.uint8)
 
 
@@ -57,6 +57,18 @@ def read_video(image: bpy.types.Image, first: int, count: int, film: Film) -> By
                 raise _missing(image, first, count, f"frame {frame} cannot be read")
             found.append(_covering(pixels[..., :3], film))
     return np.stack(found)
+
+
+def nearest(
+    height: int, width: int, new_width: int, new_height: int
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return the rows and columns that pixels of a new size take of a picture that covers them."""
+    scale = min(width / new_width, height / new_height)
+    found = []
+    for size, span in ((height, new_height), (width, new_width)):
+        middle = (np.arange(span) + 0.5 - span / 2) * scale + size / 2
+        found.append(np.floor(middle).astype(np.intp).clip(0, size - 1))
+    return found[0], found[1]
 
 
 def _missing(image: bpy.types.Image, first: int, count: int, what: str) -> ShotError:
@@ -102,16 +114,6 @@ def _pixels(image: bpy.types.Image) -> Bytes | None:
     curve = 1.055 * np.maximum(color, 0.0031308) ** (1 / 2.4) - 0.055
     values[..., :3] = np.where(color <= 0.0031308, 12.92 * color, curve)
     return np.rint(values * 255).astype(np.uint8)
-
-
-def _nearest(height: int, width: int, film: Film) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return the rows and columns that the film's pixels take of a picture that covers it."""
-    scale = min(width / film.width, height / film.height)
-    found = []
-    for size, span in ((height, film.height), (width, film.width)):
-        middle = (np.arange(span) + 0.5 - span / 2) * scale + size / 2
-        found.append(np.floor(middle).astype(np.intp).clip(0, size - 1))
-    return found[0], found[1]
 
 
 def _covering(picture: Bytes, film: Film) -> Bytes:
