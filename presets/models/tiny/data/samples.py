@@ -15,6 +15,8 @@ from .scenes import Scene
 from .world.palette import Floats, encoded
 
 HELD_OUT_EVERY = 16
+FAR = 4096.0
+"Motion is bounded to this many pixels, far out of any picture."
 _TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -99,8 +101,9 @@ def _geometry(
                 pair = intrinsics[[i + 1, i + 1 + step]]
                 far = sky_motion(scene.stage.size, pair, poses[i + 1], poses[i + 1 + step])
                 field[frame.index == 0] = far[frame.index == 0]
-            fields["forward"] = frame.forward.astype(np.float16)
-            fields["backward"] = frame.backward.astype(np.float16)
+            # What the camera passes by goes anywhere on the picture's plane.
+            fields["forward"] = np.clip(frame.forward, -FAR, FAR).astype(np.float16)
+            fields["backward"] = np.clip(frame.backward, -FAR, FAR).astype(np.float16)
         found.append(fields)
     if clip:
         for fields, (now, after) in zip(found, pairwise(passes), strict=False):

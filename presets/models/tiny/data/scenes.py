@@ -41,10 +41,18 @@ class Scene:
     frames: int
 
 
-def build(seed: int, *, clip: bool, enlarge: float = 1.0, compact: bool = False) -> Scene:
+def build(
+    seed: int,
+    *,
+    clip: bool,
+    kind: str | None = None,
+    enlarge: float = 1.0,
+    compact: bool = False,
+) -> Scene:
     """Replace the open file by the scene of a seed; `enlarge` multiplies the picture's size.
 
-    A compact scene is one for splats: of rigid things that are seen whole, on ground that ends.
+    `kind`, of KINDS, is chosen by the seed if none is given. A compact scene is one for splats: of
+    rigid things that are seen whole, on ground that ends.
     """
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     rng = random.Random(seed)
@@ -53,8 +61,9 @@ def build(seed: int, *, clip: bool, enlarge: float = 1.0, compact: bool = False)
     stage = Stage(rng, (round(width * enlarge), round(height * enlarge)))
     stage.reach = 2.6 if compact else stage.reach
     # Through smoke two things are seen in one pixel, so its motion is none that a clip could give.
-    kinds = [kind for kind in KINDS if not ((clip or compact) and kind == "smoke")]
-    stage.kind = rng.choices(kinds, [KINDS[kind][1] for kind in kinds])[0]
+    kinds = [name for name in KINDS if not ((clip or compact) and name == "smoke")]
+    stage.kind = rng.choices(kinds, [KINDS[name][1] for name in kinds])[0]
+    stage.kind = kind or stage.kind
     view = KINDS[stage.kind][0](stage)
     scene = bpy.context.scene
     camera = bpy.data.objects.new("Camera", bpy.data.cameras.new("Camera"))
