@@ -1,0 +1,109 @@
+"""Motion of a picture that is not a render: simulated in its plane, from a file, from a video.
+
+Steps are counted from 1: step k leads from the frame k - 1 to the frame k, frames from 0.
+"""
+
+from typing import Literal, Protocol
+
+from ..contract.arrays import ArraySet
+from ..contract.image_motions import (
+    ShiftMotion,
+    SmokeMotion,
+    SphereMotion,
+    TurnMotion,
+)
+from ..contract.image_motions import (
+    SimulatedMotion as SimulatedSettings,
+)
+from ..contract.methods import Novelty
+from .flows.step import FlowSource, FlowStep
+from .motion import FrameMotion, novelty_map, semi_lagrangian
+
+Backward = Literal["exact", "semi-lagrangian"]
+RULES = Novelty()
+
+
+class MotionSource(Protocol):
+    """Where each frame's pixels come from."""
+
+    def motion(self, frame: int) -> FrameMotion | None:
+        """Return the motion from the frame before, counted from 0; None for the first."""
+
+
+class SimulatedMotion:
+    """Motion made in the plane of a film of `size` (W, H) over `frames` frames.
+
+    Only the last step is kept: going back starts the simulation anew, and it makes the same.
+    Smoke, liquid and flock need Taichi started. IndexError for a frame that is not there.
+    """
+
+    def __init__(
+        self,
+        settings: SimulatedSettings,
+        arrays: ArraySet,
+        size: tuple[int, int],
+        frames: int,
+        *,
+        fps: float = 24.0,
+        seed: int = 0,
+        rules: Novelty = RULES,
+        backward: Backward = "exact",
+    ) -> None:
+        self._make = lambda: make_flow(settings, arrays, size, fps, seed)
+        self._frames, self._arrays = frames, arrays
+        self._rules, self._backward = rules, backward
+        self._source: FlowSource | None = None
+        self._done = 0
+        self._last: FlowStep | None = None
+
+    def step(self, frame: int) -> FlowStep:
+        """Return the step that leads to a frame."""
+        if not 1 <= frame < self._frames:
+            raise IndexError(f"expected a frame of 1 to {self._frames - 1}, got {frame}")
+        if self._source is None or frame < self._done or self._last is None:
+            self._source, self._done = self._make(), 0
+        while self._done < frame:
+            self._last = self._source.advance()
+            self._done += 1
+        assert self._last is not None
+        return self._last
+
+    def motion(self, frame: int) -> FrameMotion | None:
+        if frame == 0:
+            return None
+        return frame_motion(self.step(frame), self._rules, self._arrays, self._backward)
+
+
+def frame_motion(
+    step: FlowStep, rules: Novelty, arrays: ArraySet, backward: Backward
+) -> FrameMotion:
+    """Turn a step round, and say by the rules what is new in its later frame."""
+    exact, covered = step.backward()
+    field = exact if backward == "exact" else semi_lagrangian(step.forward)
+    novelty = novelty_map(
+        field,
+        covered=covered,
+        active=step.active if rules.active else None,
+        mask=arrays.of(rules.mask) != 0 if rules.mask is not None else None,
+        floor=rules.floor,
+        ceiling=rules.ceiling,
+        out_of_frame=rules.out_of_frame,
+        disoccluded=rules.disoccluded,
+    )
+    return FrameMotion(field, novelty)
+
+
+def make_flow(
+    settings: SimulatedSettings, arrays: ArraySet, size: tuple[int, int], fps: float, seed: int
+) -> FlowSource:
+    """Start a simulation at its first frame."""
+    from .flows.analytic import PlaneFlow, SphereFlow
+    from .flows.smoke import SmokeFlow
+
+    if isinstance(settings, ShiftMotion | TurnMotion):
+        return PlaneFlow(settings, size)
+    if isinstance(settings, SphereMotion):
+        return SphereFlow(settings, size)
+    if isinstance(settings, SmokeMotion):
+        return SmokeFlow(settings, arrays, size, fps, seed)
+    raise TypeError(settings)

@@ -1,0 +1,1 @@
+"""Incompressible fluids on a staggered grid, in two or three dimensions: smoke and liquid."""
