@@ -1,4 +1,4 @@
-"""The command `impetus`: serve, render, jobs, doctor, evaluate.
+"""The command `impetus`: serve, render, jobs, doctor, evaluate, train.
 
 Each part imports what it needs when it runs, so that `serve` loads neither torch nor taichi.
 """
@@ -17,6 +17,7 @@ import typer
 from .contract.errors import ImpetusError
 from .contract.keys import read_connection, user_folder
 from .service.endings import DONE, EXIT_CODES, FATAL
+from .training.command import train_app
 
 if TYPE_CHECKING:
     from .contract.client import Client
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 jobs_app = typer.Typer(help="List, cancel, resume and remove jobs of the running backend.")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(train_app, name="train")
 
 Home = Annotated[
     Path | None, typer.Option(help="The backend's folder; that of your user if not given.")

@@ -6,7 +6,7 @@ from typing import Any, cast
 from ..contract.errors import ImpetusError
 
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
-         "diffusion-speed")  # fmt: skip
+         "diffusion-speed", "tiny-model", "latent-flow")  # fmt: skip
 
 
 class UnknownSuiteError(ImpetusError):
@@ -39,6 +39,14 @@ def run_suite(
         from .suite_flow_network import run as run_flow_network
 
         return run_flow_network(out, device=device)
+    if name == "tiny-model":
+        from .suite_tiny_model import run as run_tiny_model
+
+        return run_tiny_model(out, device=device, quick=quick)
+    if name == "latent-flow":
+        from .suite_latent_flow import run as run_latent_flow
+
+        return run_latent_flow(out, device=device, quick=quick)
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))

@@ -68,7 +68,8 @@ def start_steadily(vae: AutoencoderKL) -> AutoencoderKL:
         if isinstance(layer, torch.nn.Conv2d):
             deviation = layer.weight[0].numel() ** -0.5
             torch.nn.init.normal_(layer.weight, 0, deviation)
-            torch.nn.init.zeros_(layer.bias)
+            if layer.bias is not None:
+                torch.nn.init.zeros_(layer.bias)
         if name.endswith("conv2"):
             layer.weight.mul_(0.1)
     channels = vae.config.latent_channels

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
@@ -58,6 +59,12 @@ def write_sheet(path: Path, rows: Sequence[Sequence[Picture]], captions: Sequenc
         top += height + gap
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
+
+
+def as_picture(color: torch.Tensor) -> Picture:
+    """Return (h, w, 3) of the first of colours (B, 3, h, w) in -1..1."""
+    values = ((color[0].float().cpu().clamp(-1, 1) + 1) * 127.5).round()
+    return values.permute(1, 2, 0).to(torch.uint8).numpy()
 
 
 def _wrapped(text: str, letters: int) -> list[str]:

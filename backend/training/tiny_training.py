@@ -25,7 +25,7 @@ from .latent_store import LatentStore, encode_pictures, load_latents, save_laten
 from .loop import LoopSettings, load_average
 from .packaging import write_pipeline
 from .picture_store import PictureStore, held_out_tensors
-from .plots import Picture, plot_losses, write_sheet
+from .plots import Picture, as_picture, plot_losses, write_sheet
 from .run_state import RunState
 
 FEWEST_PICTURES = 32
@@ -229,9 +229,3 @@ def sample(
         output_type="np",
     ).images
     return [np.rint(255 * picture).astype(np.uint8) for picture in made]
-
-
-def as_picture(color: torch.Tensor) -> Picture:
-    """Return (h, w, 3) of the first of colours (B, 3, h, w) in -1..1."""
-    values = ((color[0].float().cpu().clamp(-1, 1) + 1) * 127.5).round()
-    return values.permute(1, 2, 0).to(torch.uint8).numpy()
