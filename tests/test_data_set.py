@@ -94,7 +94,7 @@ def test_no_folder_and_a_broken_sample_are_told(tmp_path: Path) -> None:
 
 
 def test_making_refuses_nothing_to_make_and_no_blender(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match="0 and 0"):
+    with pytest.raises(TrainingDataError, match="numbers of samples"):
         make_data(tmp_path, 0, 0)
     with pytest.raises(TrainingDataError, match="Expected a Blender"):
         make_data(tmp_path, 1, 0, blender=tmp_path / "blender")

@@ -12,10 +12,11 @@ from pathlib import Path
 
 from ..contract.errors import TrainingDataError
 
-SCENES = Path(__file__).resolve().parents[2] / "presets" / "models" / "tiny"
-"The folder that the package `data` of scene scripts lies in."
+ROOT = Path(__file__).resolve().parents[2]
+SCENES = ROOT / "presets" / "models" / "tiny"
+"The folder that the package `data` of scene scripts lies in; shots need the extension in ROOT."
 RUN = (
-    "import sys; sys.path.insert(0, {folder!r}); from data.worker import main; "
+    "import sys; sys.path[:0] = {folders!r}; from data.worker import main; "
     "sys.exit(main(sys.argv[sys.argv.index('--') + 1:]))"
 )
 SAMPLES_PER_PROCESS = 250
@@ -30,6 +31,7 @@ def make_data(
     pictures: int = 6000,
     clips: int = 900,
     *,
+    shots: int = 0,
     seed: int = 0,
     processes: int | None = None,
     blender: Path | None = None,
@@ -41,18 +43,21 @@ def make_data(
 
     `blender` is a Blender or a Python with bpy; by default this Python if it has bpy, else the
     Blender on the path. `processes` is the number of cores by default, `enlarge` multiplies the
-    pictures' size. `progress` hears how many of all samples are there; `check` may raise to end.
-    Workers write into `folder/logs`. Raises TrainingDataError.
+    pictures' size. Each of `shots` becomes a clip and a picture of splats; they need a Blender
+    whose Python has the contract. `progress` hears how many samples are there of how many; `check`
+    may raise to end. Workers write into `folder/logs`. Raises TrainingDataError.
     """
-    if pictures < 0 or clips < 0 or pictures + clips == 0:
+    counts = {"pictures": pictures, "clips": clips, "shots": shots}
+    total = sum(counts.values())
+    if min(counts.values()) < 0 or total == 0:
         raise TrainingDataError(
-            f"Expected a number of pictures and clips, but got {pictures} and {clips}.",
+            f"Expected numbers of samples to make, but got {counts}.",
             "Ask for at least one of them.",
         )
     command = _command(blender)
     count = processes or os.cpu_count() or 1
     (folder / "logs").mkdir(parents=True, exist_ok=True)
-    asked = {"folder": folder, "pictures": pictures, "clips": clips, "seed": seed}
+    asked = {"folder": folder, "seed": seed, **counts}
     asked |= {"workers": count, "enlarge": enlarge, "limit": SAMPLES_PER_PROCESS}
     options = [text for name, value in asked.items() for text in (f"--{name}", str(value))]
     workers = [
@@ -61,18 +66,22 @@ def make_data(
     try:
         while any([worker.running() for worker in workers]):  # every one is asked each time
             check()
-            progress(_made(folder, pictures, clips), pictures + clips)
+            progress(_made(folder, counts), total)
             time.sleep(0.5)
     finally:
         for worker in workers:
             worker.stop()
-    made = _made(folder, pictures, clips)
-    progress(made, pictures + clips)
-    if made < pictures + clips:
+    made = _made(folder, counts)
+    progress(made, total)
+    if made < total:
         raise TrainingDataError(
-            f"Expected {pictures + clips} pictures and clips, but {made} could be made.",
+            f"Expected {total} samples, but {made} could be made.",
             f"Read why in {folder / 'logs'}; what was made can be trained on.",
         )
+    if shots:
+        from .splat_pictures import render_shots  # only here: it starts the renderer
+
+        render_shots(folder, check=check)
 
 
 @dataclass
@@ -108,7 +117,7 @@ class _Worker:
 
 def _command(blender: Path | None) -> list[str]:
     """Return the command that runs the scene scripts; the worker's arguments follow `--`."""
-    script = RUN.format(folder=str(SCENES))
+    script = RUN.format(folders=[str(SCENES), str(ROOT)])
     if blender is None and importlib.util.find_spec("bpy") is not None:
         blender = Path(sys.executable)
     found = blender if blender is not None else shutil.which("blender")
@@ -122,14 +131,10 @@ def _command(blender: Path | None) -> list[str]:
     return [str(found), "--background", "--factory-startup", "--python-expr", script]
 
 
-def _samples(folder: Path) -> list[Path]:
-    return [*(folder / "pictures").glob("*[0-9]"), *(folder / "clips").glob("*[0-9]")]
-
-
-def _made(folder: Path, pictures: int, clips: int) -> int:
+def _made(folder: Path, counts: dict[str, int]) -> int:
     """Count what is there of the samples asked for."""
-    asked = {"pictures": pictures, "clips": clips}
     return sum(
-        path.name.isdigit() and int(path.name) < asked[path.parent.name]
-        for path in _samples(folder)
+        path.name.isdigit() and int(path.name) < count
+        for name, count in counts.items()
+        for path in (folder / name).glob("*")
     )
