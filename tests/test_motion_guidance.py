@@ -11,6 +11,7 @@ import torch
 from impetus.backend.contract.errors import CancelledError, MemoryShortError, ShotError
 from impetus.backend.contract.methods import GuidanceTerms
 from impetus.backend.contract.methods import MotionGuidance as Settings
+from impetus.backend.diffusion.detail import add_detail
 from impetus.backend.diffusion.edit_masks import editable_area
 from impetus.backend.diffusion.flow_network import FlowNetwork
 from impetus.backend.diffusion.guidance_energy import GuidanceEnergy
@@ -375,6 +376,23 @@ def test_hard_warp_moves_things_and_fills_what_they_leave(picture: np.ndarray) -
     assert (warped.hole == expected).all()
     # A ramp is its own smoothest continuation.
     assert np.abs(warped.image[9:23, 7:21].astype(int) - ground[9:23, 7:21]).max() <= 1
+
+
+def test_detail_follows_the_motion_where_the_edit_did(picture: np.ndarray) -> None:
+    rng = np.random.default_rng(0)
+    soft = picture.astype(float)
+    source = np.clip(soft + rng.integers(-12, 13, picture.shape), 0, 255).astype(np.uint8)
+    moving = np.any(FLOW != 0, axis=-1)
+    edit = np.asarray(hard_warp(soft.astype(np.uint8), FLOW, moving).image, float)
+    edit[30:40, 40:50] = 255 - edit[30:40, 40:50]  # something else, made by the model
+    sharp = add_detail(edit, source, soft, FLOW, moving, None)
+    there = (slice(15, 25), slice(21, 31))
+    here = (slice(11, 21), slice(9, 19))
+    np.testing.assert_allclose(sharp[there], source[here], atol=1)
+    np.testing.assert_allclose(sharp[:8, 24:], source[:8, 24:], atol=1)
+    assert (sharp[32:38, 42:48] - edit[32:38, 42:48]).std() < 0.5
+    hole = hard_warp(source, FLOW, moving).hole
+    assert (sharp[hole] == edit[hole]).all()
 
 
 def test_a_hole_that_nothing_known_borders_takes_the_nearest() -> None:

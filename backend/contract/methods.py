@@ -147,6 +147,8 @@ class MotionGuidance(Part, frozen=True, tag="motion_guidance"):
     "What decodes the estimate inside the energy; the picture itself is always decoded in full."
     hard_warp_start: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
     "Start from the moved picture noised to this share of the way, instead of from noise."
+    carry_detail: bool = False
+    "Carry what the autoencoder loses of the source along the motion, where the edit followed it."
     low_memory: bool = False
     "Compute inner values of networks twice instead of keeping them; done anyway when memory ends."
 

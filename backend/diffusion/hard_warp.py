@@ -37,6 +37,18 @@ def hard_warp(
     `moving` (H, W) covers what stands still; with `visible` (H, W) hidden points do not land. Holes
     take a smooth continuation of the still picture round them. Taichi must have been started.
     """
+    moved, hole, landed = move(image, flow, moving, visible)
+    if hole.any():
+        # What moved must not run out into the hole that it left.
+        known = ~hole & ~landed
+        moved[hole] = fill(moved, hole, known if known.any() else ~hole)[hole]
+    return Warped(np.clip(np.rint(moved), 0, 255).astype(np.uint8), hole)
+
+
+def move(
+    image: NDArray[Any], flow: NDArray[Any], moving: Mask, visible: Mask | None
+) -> tuple[NDArray[np.float64], Mask, Mask]:
+    """Return a picture (H, W, 3) as moved, its holes, and where moving things have landed."""
     height, width = moving.shape
     backward, covered = to_backward(flow, visible)
     y, x = np.mgrid[0:height, 0:width].astype(np.float64)
@@ -46,12 +58,7 @@ def hard_warp(
         [map_coordinates(pixels[..., c], at, order=1, mode="nearest") for c in range(3)], -1
     )
     landed = landing(flow, moving)
-    hole = ~covered | (grow(moving, FRINGE) & ~moving & ~landed)
-    if hole.any():
-        # What moved must not run out into the hole that it left.
-        known = ~hole & ~landed
-        moved[hole] = fill(moved, hole, known if known.any() else ~hole)[hole]
-    return Warped(np.clip(np.rint(moved), 0, 255).astype(np.uint8), hole)
+    return moved, ~covered | (grow(moving, FRINGE) & ~moving & ~landed), landed
 
 
 def fill(image: NDArray[np.float64], hole: Mask, known: Mask) -> NDArray[np.float64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ..contract.arrays import require_finite
 from ..contract.errors import MemoryShortError, ShotError
 from ..contract.methods import MotionGuidance as Settings
+from .detail import add_detail
 from .edit_masks import (
     Mask,
     editable_area,
@@ -144,7 +145,7 @@ class MotionGuidance:
         else:
             z, first = self._start(task, latents), 0
         z = self._sample(z.to(z0.device), first, step, task, latents, on_state)
-        return self._finish(task, z)
+        return self._finish(task, z, z0)
 
     def _task(
         self,
@@ -286,12 +287,20 @@ class MotionGuidance:
         generator = torch.Generator().manual_seed(int(words[0]) << 32 | int(words[1]))
         return torch.randn(like.shape, generator=generator).to(like.device)
 
-    def _finish(self, task: Task, z: torch.Tensor) -> Image:
+    def _decode(self, z: torch.Tensor) -> Image:
         self.check()
         with torch.no_grad():
-            decoded = to_image(crop(self.model.decode(z), self.size))
+            return to_image(crop(self.model.decode(z), self.size))
+
+    def _finish(self, task: Task, z: torch.Tensor, z0: torch.Tensor) -> Image:
+        decoded: NDArray[Any] = self._decode(z)
+        if self.settings.carry_detail:
+            there = self._decode(z0)
+            decoded = add_detail(
+                decoded, task.source, there, task.flow, task.moving, task.visible
+            ).clip(0, 255)
         if not self.settings.edit_mask:
-            return decoded
+            return np.rint(decoded).astype(np.uint8)
         feather = min(self.settings.dilation, self.model.vae_factor)
         share = share_of_edit(task.editable, feather)[..., None]
         mixed = share * decoded + (1 - share) * task.source

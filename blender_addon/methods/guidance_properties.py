@@ -122,6 +122,16 @@ class ImpetusMotionGuidance(bpy.types.PropertyGroup):
     decoder: EnumProperty(
         name="Decoder", items=DECODERS, description="What decodes the picture while it is pushed"
     )
+    carry_detail: BoolProperty(
+        name="Carry Detail",
+        description="Take the detail that the model cannot hold from the source along the motion, "
+        "where the edit has followed it; sharper",
+    )
+    carry_detail: BoolProperty(
+        name="Carry Detail",
+        description="Bring back what the model's decoder loses of the source, where things "
+        "followed the motion",
+    )
     low_memory: BoolProperty(
         name="Save Memory",
         description="Work inner values out twice instead of keeping them; slower, and done anyway "

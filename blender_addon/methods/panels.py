@@ -146,6 +146,7 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         column = layout.column()
         column.prop(craft, "posterior")
         column.prop(craft, "reinvert")
+        column.prop(craft, "inversion_rounds")
         column = layout.column()
         column.prop(craft, "warp")
         if craft.warp == "BILINEAR":
@@ -173,6 +174,8 @@ class OUTPUT_PT_impetus_guidance(_OfDiffusion, bpy.types.Panel):
         column = layout.column()
         column.prop(guided, "gradient")
         column.prop(guided, "decoder")
+        column.prop(guided, "carry_detail")
+        column.prop(guided, "carry_detail")
         column.prop(guided, "low_memory")
 
 
@@ -207,8 +210,8 @@ def draw_cost(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     left, right = split.column(), split.column(align=True)
     left.alignment = "RIGHT"
     left.label(text="Network Runs")
-    right.label(text=f"{each:,} a frame")
-    right.label(text=f"{total:,} in all")
+    right.label(text=f"Up to {each:,} a frame")
+    right.label(text=f"Up to {total:,} in all")
 
 
 classes = (

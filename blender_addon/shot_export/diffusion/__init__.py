@@ -115,6 +115,7 @@ class MethodReader:
             attention=settings.attention.lower(),
             attend_to_itself=settings.attend_to_itself,
             reinvert=settings.reinvert,
+            inversion_rounds=settings.inversion_rounds,
             warp=settings.warp.lower(),
             restore_variance=settings.restore_variance,
             backward=settings.backward.lower(),
@@ -150,6 +151,8 @@ class MethodReader:
             gradient=settings.gradient.lower(),
             decoder=settings.decoder.lower(),
             hard_warp_start=settings.hard_warp_start if settings.use_hard_warp else None,
+            carry_detail=settings.carry_detail,
+            carry_detail=settings.carry_detail,
             low_memory=settings.low_memory,
         )  # fmt: skip
 
