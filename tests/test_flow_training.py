@@ -12,7 +12,7 @@ from PIL import Image
 from scipy.ndimage import gaussian_filter
 
 from impetus.backend.contract.errors import TrainingDataError
-from impetus.backend.diffusion.flow_network import FlowNetwork
+from impetus.backend.diffusion.flow_network import FlowNetwork, load_flow_network
 from impetus.backend.training import flow_training
 from impetus.backend.training.data_set import DataSet
 from impetus.backend.training.flow_augmentation import (
@@ -32,7 +32,13 @@ from impetus.backend.training.flow_pairs import (
     paste,
     random_move,
 )
-from impetus.backend.training.flow_training import Phase, flow_losses, phase_at, train_flow
+from impetus.backend.training.flow_training import (
+    Phase,
+    flow_losses,
+    phase_at,
+    train_flow,
+    write_flow_network,
+)
 
 SIZE = (96, 112)
 MOVE = (5.0, -3.0)  # px a frame, of every made clip
@@ -275,3 +281,12 @@ def test_training_without_pictures_is_refused(tmp_path: Path) -> None:
     (tmp_path / "pictures").mkdir()
     with pytest.raises(TrainingDataError, match="found none"):
         train_flow(tmp_path, tmp_path / "state", 1)
+
+
+def test_a_trained_network_is_written_so_that_it_opens(tmp_path: Path) -> None:
+    network = FlowNetwork()
+    write_flow_network(network, tmp_path / "mine")
+    opened = load_flow_network("mine", tmp_path, "cpu")
+    for name, weights in network.state_dict().items():
+        torch.testing.assert_close(opened.state_dict()[name], weights, rtol=1e-3, atol=1e-4)
+    assert (tmp_path / "mine" / "flow_network.safetensors").stat().st_size < 2.2e6

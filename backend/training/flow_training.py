@@ -3,15 +3,19 @@
 Source: RAFT (arXiv 2003.12039), sections 3.4 (loss) and 4 (training).
 """
 
+import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import save_file
 
 from ..contract.errors import TrainingDataError
 from ..diffusion.flow_network import FlowNetwork, FormName, estimate_flow
+from ..diffusion.raft.published import CONFIG, FILE, KIND
 from .data_set import DataSet
 from .flow_augmentation import FlowBatch, as_batch, cut
 from .flow_pairs import ClipStep, CutOuts, FlowPair, clip_steps, paste
@@ -45,8 +49,8 @@ class Phase:
 
 PHASES = (
     Phase(0.30, (128, 128), 4, 6, 0.4),
-    Phase(0.75, (192, 192), 2, 8, 0.6),
-    Phase(1.00, (192, 256), 2, 8, 0.75),
+    Phase(0.80, (192, 192), 2, 5, 0.6),
+    Phase(1.00, (192, 256), 2, 7, 0.75),
 )
 
 
@@ -102,6 +106,17 @@ def train_flow(
 
     loop.run(losses, watch)
     return loop.averaged()
+
+
+def write_flow_network(network: FlowNetwork, out: Path) -> None:
+    """Write what `load_flow_network` opens into the folder `out`: weights in half precision."""
+    out.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.half().cpu() for name, tensor in network.state_dict().items()}
+    fresh = out / f"{FILE}.tmp"
+    save_file(weights, fresh)
+    os.replace(fresh, out / FILE)
+    about = {"_class_name": KIND, "form": network.form}
+    (out / CONFIG).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
 
 class FlowSource:
@@ -161,7 +176,7 @@ def flow_losses(
     """
     known = batch.known.to(device)
     flow = batch.flow.to(device)
-    with torch.autocast(device, torch.bfloat16):
+    with torch.autocast(torch.device(device).type, torch.bfloat16):
         flows = network(batch.first.to(device), batch.second.to(device), iterations)
     count = known.sum().clamp(min=1)
     loss = torch.zeros((), device=device)
