@@ -124,11 +124,6 @@ class ImpetusMotionGuidance(bpy.types.PropertyGroup):
     )
     carry_detail: BoolProperty(
         name="Carry Detail",
-        description="Take the detail that the model cannot hold from the source along the motion, "
-        "where the edit has followed it; sharper",
-    )
-    carry_detail: BoolProperty(
-        name="Carry Detail",
         description="Bring back what the model's decoder loses of the source, where things "
         "followed the motion",
     )

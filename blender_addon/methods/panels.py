@@ -175,7 +175,6 @@ class OUTPUT_PT_impetus_guidance(_OfDiffusion, bpy.types.Panel):
         column.prop(guided, "gradient")
         column.prop(guided, "decoder")
         column.prop(guided, "carry_detail")
-        column.prop(guided, "carry_detail")
         column.prop(guided, "low_memory")
 
 

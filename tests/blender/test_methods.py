@@ -98,7 +98,6 @@ SETTINGS = [
     ("MOTION_GUIDANCE", "motion_guidance", "gradient", "ESTIMATE", "estimate"),
     ("MOTION_GUIDANCE", "motion_guidance", "decoder", "TINY", "tiny"),
     ("MOTION_GUIDANCE", "motion_guidance", "carry_detail", True, True),
-    ("MOTION_GUIDANCE", "motion_guidance", "carry_detail", True, True),
     ("MOTION_GUIDANCE", "motion_guidance", "low_memory", True, True),
     ("MOTION_GUIDANCE", "motion_guidance.terms", "flow_weight", 1.0, 1.0),
     ("MOTION_GUIDANCE", "motion_guidance.terms", "color_weight", 50.0, 50.0),

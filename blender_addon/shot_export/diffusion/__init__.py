@@ -152,7 +152,6 @@ class MethodReader:
             decoder=settings.decoder.lower(),
             hard_warp_start=settings.hard_warp_start if settings.use_hard_warp else None,
             carry_detail=settings.carry_detail,
-            carry_detail=settings.carry_detail,
             low_memory=settings.low_memory,
         )  # fmt: skip
 
