@@ -6,8 +6,8 @@ from .guidance_properties import ImpetusMotionGuidance
 from .motioncraft_properties import ImpetusMotionCraft
 from .properties import ImpetusDiffusion
 
-ROWS = {"FIRST+PREVIOUS": 3, "FIRST": 2, "PREVIOUS": 2, "NONE": 1}
-"Pictures that are denoised together: the new one, and those that it looks at."
+REFERENCES = {"FIRST+PREVIOUS": 2, "FIRST": 1, "PREVIOUS": 1, "NONE": 0}
+"Pictures that are denoised beside the new one, without guidance, for it to look at."
 
 
 def walked_steps(settings: ImpetusMotionCraft) -> int:
@@ -16,7 +16,7 @@ def walked_steps(settings: ImpetusMotionCraft) -> int:
 
 
 def per_frame(diffusion: ImpetusDiffusion) -> int:
-    """Return how often the network is evaluated for one frame."""
+    """Return how often the network is evaluated for one frame, at most: much may be kept."""
     match diffusion.method:
         case "MOTIONCRAFT":
             return _motioncraft(diffusion.motioncraft)
@@ -29,19 +29,25 @@ def whole(diffusion: ImpetusDiffusion, scene: bpy.types.Scene) -> int:
     """Return how often it is evaluated for the shot; the first picture is made, or is there."""
     count = max(scene.frame_end - scene.frame_start, 0)
     total = per_frame(diffusion) * count
+    if diffusion.method == "MOTION_GUIDANCE":
+        total += _guided_steps(diffusion.motion_guidance)  # the source's way to noise
     if diffusion.start == "GENERATED":
         total += diffusion.start_steps * _halves(diffusion.start_guidance)
     return total
 
 
 def _motioncraft(settings: ImpetusMotionCraft) -> int:
-    denoised = ROWS[settings.attention] * _halves(settings.guidance)
-    return walked_steps(settings) * (denoised + settings.reinvert)
+    denoised = REFERENCES[settings.attention] + _halves(settings.guidance)
+    inverted = settings.inversion_rounds if settings.reinvert else 0
+    return walked_steps(settings) * (denoised + inverted)
 
 
 def _motion_guidance(settings: ImpetusMotionGuidance) -> int:
-    share = settings.hard_warp_start if settings.use_hard_warp else 1.0
-    return round(settings.steps * share) * settings.recursions * _halves(settings.guidance)
+    return _guided_steps(settings) * settings.recursions * _halves(settings.guidance)
+
+
+def _guided_steps(settings: ImpetusMotionGuidance) -> int:
+    return round(settings.steps * (settings.hard_warp_start if settings.use_hard_warp else 1.0))
 
 
 def _halves(guidance: float) -> int:

@@ -120,6 +120,15 @@ class ImpetusMotionCraft(bpy.types.PropertyGroup):
         description="Turn each made frame to noise again for the next one; else the moved noise "
         "is moved on, which is quicker and drifts",
     )
+    inversion_rounds: IntProperty(
+        name="Rounds",
+        default=1,
+        min=1,
+        soft_max=5,
+        max=10,
+        description="How often each step towards noise is corrected; more keep frames sharper, "
+        "and take longer",
+    )
     warp: EnumProperty(name="Warp", items=WARPS, description="How the noise is moved")
     restore_variance: BoolProperty(
         name="Restore Noise", description="Make a blurred noise as strong again as it was"

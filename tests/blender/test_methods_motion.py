@@ -379,6 +379,6 @@ def test_a_video_is_scaled_by_areas(stage):
     found = pictures._covering(picture, Film(WIDTH, HEIGHT))
     assert found.shape == (HEIGHT, WIDTH, 3)
     ramp = np.zeros((144, 240, 3), np.uint8)
-    ramp[..., 0] = np.arange(160)
+    ramp[..., 0] = np.arange(240)
     found = pictures._covering(ramp, Film(WIDTH, HEIGHT))[HEIGHT // 2, :, 0].astype(int)
     assert found[1:-1].tolist() == [round(120 + (i + 0.5 - 48) * 2 - 0.5) for i in range(1, 95)]
