@@ -300,8 +300,13 @@ class MotionGuidance:
                 decoded, task.source, there, task.flow, task.moving, task.visible
             ).clip(0, 255)
         if not self.settings.edit_mask:
-            return np.rint(decoded).astype(np.uint8)
+            return _rounded(decoded)
         feather = min(self.settings.dilation, self.model.vae_factor)
         share = share_of_edit(task.editable, feather)[..., None]
         mixed = share * decoded + (1 - share) * task.source
-        return np.rint(mixed).astype(np.uint8)
+        return _rounded(mixed)
+
+
+def _rounded(picture: NDArray[Any]) -> Image:
+    whole: Image = np.rint(picture).astype(np.uint8)
+    return whole
