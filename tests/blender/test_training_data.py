@@ -1,6 +1,8 @@
 """The scenes that the tiny models are trained on: built, rendered and written by Blender."""
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -17,7 +19,14 @@ from data.passes_file import read_passes  # noqa: E402
 from data.samples import write_sample  # noqa: E402
 from data.scenes import KINDS, Scene, build  # noqa: E402
 
+PYTHON = os.environ.get("IMPETUS_BACKEND_PYTHON")
 pytestmark = pytest.mark.blender
+RENDER = """
+import sys
+from pathlib import Path
+from impetus.backend.training.splat_pictures import render_shots
+render_shots(Path(sys.argv[1]))
+"""
 
 
 def written(scene: Scene, folder: Path, seed: int, *, clip: bool) -> dict:
@@ -128,3 +137,25 @@ def test_workers_share_the_samples_between_them() -> None:
     order = worker.jobs(pictures=20, clips=3)
     assert len(set(order)) == 23
     assert [order.index(("clips", i)) for i in range(3)] == pytest.approx([3, 11, 19], abs=2)
+
+
+@pytest.mark.skipif(not PYTHON, reason="IMPETUS_BACKEND_PYTHON names no Python (build.py test)")
+def test_a_shot_becomes_a_clip_and_a_picture_of_splats(tmp_path: Path) -> None:
+    options = ["--folder", str(tmp_path), "--pictures", "0", "--clips", "0", "--shots", "1"]
+    assert worker.main([*options, "--enlarge", "0.5", "--seed", "4"]) == 0
+    command = [PYTHON, "-P", "-c", RENDER, str(tmp_path)]
+    subprocess.run(command, check=True, timeout=280)
+    clip, picture = tmp_path / "clips" / "s000000", tmp_path / "pictures" / "s000000"
+    about = json.loads((clip / "scene.json").read_text())
+    assert (about["renderer"], about["frames"] > 1) == ("splats", True)
+    assert json.loads((picture / "scene.json").read_text())["frames"] == 1
+    assert (picture / "color_0001.png").read_bytes() == (clip / "color_0001.png").read_bytes()
+    first, second = (np.load(clip / f"geometry_000{i}.npz") for i in (1, 2))
+    valid = first["valid"]
+    assert valid.mean() > 0.2
+    y, x = np.mgrid[0 : valid.shape[0], 0 : valid.shape[1]]
+    u, v = (np.rint(p + first["forward"][..., i])[valid].astype(int) for i, p in enumerate((x, y)))
+    back = second["backward"][v, u].astype(float) + first["forward"][valid]
+    assert np.quantile(np.linalg.norm(back, axis=-1), 0.9) < 1
+    named = first["index"][first["index"] > 0]
+    assert named.max() <= len(about["objects"])

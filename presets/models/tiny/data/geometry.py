@@ -58,7 +58,7 @@ def valid_motion(
     # Exact motion comes back exactly but for the interpolation where it is curved.
     tolerance = 0.25 + 0.02 * np.linalg.norm(forward, axis=-1)
     same = index_next[np.rint(v).astype(int), np.rint(u).astype(int)] == index
-    return inside & same & (away < tolerance)
+    return np.asarray(inside & same & (away < tolerance), np.bool_)
 
 
 def bilinear(field: Floats, u: Floats, v: Floats) -> Floats:

@@ -118,13 +118,12 @@ def _wobble(stage: Stage, thing: Thing, frames: int, step: float) -> None:
     rng, mesh = stage.rng, thing.object.data
     thing.object.shape_key_add(name="Rest")
     key = thing.object.shape_key_add(name="Wobble")
-    points = np.empty(len(mesh.vertices) * 3, np.float32)
-    mesh.vertices.foreach_get("co", points)
-    points = points.reshape(-1, 3)
+    points = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", points.ravel())
     aim, phase = rng.uniform(0, 2 * pi), rng.uniform(0, 6)
     up = points[:, 2:] / max(float(points[:, 2].max()), 0.1)
-    sway = np.float32([cos(aim), sin(aim), 0.0]) * up**1.5
-    bulge = points * np.sin(4 * up + phase) * np.float32([0.8, 0.8, 0.3])
+    sway = np.array([cos(aim), sin(aim), 0.0], np.float32) * up**1.5
+    bulge = points * np.sin(4 * up + phase) * np.array([0.8, 0.8, 0.3], np.float32)
     amount = min(step / float(thing.object.scale.x), 0.22)
     key.data.foreach_set("co", (points + amount * (sway + bulge)).ravel())
     key.slider_min, key.slider_max = -8.0, 8.0

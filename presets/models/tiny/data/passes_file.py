@@ -7,6 +7,7 @@ compression, half and float channels of full resolution.
 
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,11 @@ from .world.palette import Floats
 
 MAGIC = 20000630
 MULTI_PART = 0x1000
-_TYPES = {0: np.dtype("<u4"), 1: np.dtype("<f2"), 2: np.dtype("<f4")}
+_TYPES: dict[int, np.dtype[Any]] = {
+    0: np.dtype("<u4"),
+    1: np.dtype("<f2"),
+    2: np.dtype("<f4"),
+}
 Header = dict[str, bytes]
 
 

@@ -82,7 +82,7 @@ def _exposure(color: Floats) -> float:
     """Return the gain that keeps a picture's mean brightness between a third and two thirds."""
     mean = float(encoded(color).mean())
     wanted = min(max(mean, 0.36), 0.64)
-    return min(max((wanted / max(mean, 0.02)) ** 2.2, 0.5), 2.4)
+    return float(min(max((wanted / max(mean, 0.02)) ** 2.2, 0.5), 2.4))
 
 
 def _geometry(

@@ -8,7 +8,7 @@ from mathutils import Matrix, Vector
 
 from ..world import grounds, looks
 from ..world.meshes import block, finished
-from ..world.palette import Floats
+from ..world.palette import Floats, paint
 from ..world.stage import Stage, View, set_day
 
 PHRASES = ("a city seen from above", "an aerial view of a city", "a satellite picture of a city")
@@ -80,19 +80,15 @@ def _streets(stage: Stage, count: int) -> Floats:
     y, x = np.mgrid[0 : count * size, 0 : count * size] % size / size - 0.5
     edge = np.maximum(np.abs(x), np.abs(y))
     picture = np.where(
-        (edge < 0.385)[..., None], np.float32((0.62, 0.62, 0.60)), np.float32((0.27, 0.27, 0.29))
+        (edge < 0.385)[..., None], paint((0.62, 0.62, 0.60)), paint((0.27, 0.27, 0.29))
     )
     lawn = np.kron(
         np.random.default_rng(stage.rng.getrandbits(64)).random((count, count)) < 0.3,
         np.ones((size, size)),
     )
-    picture = np.where(
-        ((edge < 0.36) & (lawn > 0))[..., None], np.float32((0.34, 0.50, 0.24)), picture
-    )
+    picture = np.where(((edge < 0.36) & (lawn > 0))[..., None], paint((0.34, 0.50, 0.24)), picture)
     dash = (edge > 0.488) & (np.minimum(np.abs(x), np.abs(y)) * 6 % 1 < 0.5)
-    return np.asarray(
-        np.where(dash[..., None], np.float32((0.85, 0.85, 0.80)), picture), np.float32
-    )
+    return np.asarray(np.where(dash[..., None], paint((0.85, 0.85, 0.80)), picture), np.float32)
 
 
 def _cars(stage: Stage, count: int, pitch: float, half: float) -> None:

@@ -8,7 +8,7 @@ from mathutils import Matrix, Vector
 
 from ..world import grounds, looks
 from ..world.meshes import block, finished
-from ..world.palette import Floats, blend, noise, srgb
+from ..world.palette import Floats, blend, noise, paint, srgb
 from ..world.stage import Stage, Thing, View, set_day
 
 LANDS: dict[str, tuple[tuple[float, float, float], ...]] = {
@@ -75,7 +75,7 @@ def landscape(stage: Stage) -> View:
 
 def land_picture(stage: Stage, name: str, height: Floats) -> Floats:
     """Colour land by its height and slope."""
-    low, middle, high, rock = (np.float32(tone) for tone in LANDS[name])
+    low, middle, high, rock = (paint(tone) for tone in LANDS[name])
     rank = (height - height.min()) / (height.max() - height.min())
     picture = blend((rank - 0.2) * 3, low, middle)
     picture = blend((rank - 0.55) * 5 + 0.2 * noise(stage.rng, 160, 160, power=1.5), picture, high)
@@ -131,7 +131,7 @@ def dunes(stage: Stage) -> View:
         height = np.apply_along_axis(
             lambda row: np.convolve(np.pad(row, 3, mode="edge"), smooth, "valid"), axis, height
         )
-    height = np.float32(height) * rng.uniform(0.7, 1.3) + 0.3 * noise(rng, count, count, power=2.4)
+    height = paint(height) * rng.uniform(0.7, 1.3) + 0.3 * noise(rng, count, count, power=2.4)
     tone = sand_tone(stage)
     ripple = 0.5 + 0.5 * np.sin(2 * pi * (40 * y + 2.2 * bend))
     picture = tone * (0.95 + 0.07 * ripple)[..., None]
@@ -149,6 +149,4 @@ def dunes(stage: Stage) -> View:
 
 def sand_tone(stage: Stage) -> Floats:
     """Choose a desert's colour."""
-    return np.float32(
-        stage.rng.choice(((0.90, 0.70, 0.42), (0.92, 0.80, 0.58), (0.84, 0.54, 0.30)))
-    )
+    return paint(stage.rng.choice(((0.90, 0.70, 0.42), (0.92, 0.80, 0.58), (0.84, 0.54, 0.30))))

@@ -8,7 +8,7 @@ from mathutils import Vector
 
 from ..world import grounds, looks
 from ..world.meshes import finished
-from ..world.palette import Floats, noise
+from ..world.palette import Floats, noise, paint
 from ..world.shapes import make_mesh
 from ..world.stage import Stage, Thing, View, frame_things, set_day, set_studio
 from .tabletop import describe, joined, put_objects
@@ -84,9 +84,7 @@ def pile(stage: Stage, at: Vector, scale: float, *, color: str = "sand") -> Thin
 
 def sand_picture(stage: Stage) -> Floats:
     """Paint sand: one of a few tones with soft darker grains."""
-    tone = np.float32(
-        stage.rng.choice(((0.86, 0.70, 0.46), (0.92, 0.82, 0.62), (0.76, 0.52, 0.32)))
-    )
+    tone = paint(stage.rng.choice(((0.86, 0.70, 0.46), (0.92, 0.82, 0.62), (0.76, 0.52, 0.32))))
     grain = 0.05 * noise(stage.rng, 256, 256, power=0.4, cells=12)
     return tone * (1 + grain + 0.05 * noise(stage.rng, 256, 256, power=1.7))[..., None]
 

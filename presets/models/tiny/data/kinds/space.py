@@ -8,7 +8,7 @@ import numpy as np
 from mathutils import Euler, Vector
 
 from ..world import grounds, looks
-from ..world.palette import Floats, blend, noise
+from ..world.palette import Floats, blend, noise, paint
 from ..world.stage import LIGHTS, Stage, View, set_world
 
 PLANETS = ("a blue and green planet", "a red planet", "a striped gas giant", "a gray moon",
@@ -74,10 +74,10 @@ def _ring_mesh() -> bpy.types.Mesh:
 
 def _space(stage: Stage, view: View) -> None:
     rng = stage.rng
-    picture = np.zeros((1024, 2048, 3), np.float32) + np.float32((0.02, 0.02, 0.05))
+    picture = np.zeros((1024, 2048, 3), np.float32) + paint((0.02, 0.02, 0.05))
     cloud = np.clip(noise(rng, 256, 512, power=2.0), 0, 2)
     cloud = np.kron(cloud, np.ones((4, 4), np.float32))[..., None]
-    picture += cloud * np.float32(
+    picture += cloud * paint(
         rng.choice(((0.05, 0.02, 0.09), (0.02, 0.05, 0.10), (0.08, 0.03, 0.04)))
     )
     for _ in range(2600):
@@ -110,22 +110,22 @@ def planet_picture(stage: Stage, name: str) -> Floats:
         "a yellow desert planet": ((0.90, 0.74, 0.40), (0.70, 0.50, 0.24)),
     }
     if name in tones:
-        a, b = (np.float32(tone) for tone in tones[name])
+        a, b = (paint(tone) for tone in tones[name])
         return blend(0.5 + 0.35 * land + 0.12 * fine, a, b)
     if name == "a striped gas giant":
         a, b = (
-            np.float32((0.88, 0.76, 0.58)),
-            np.float32(rng.choice(((0.66, 0.42, 0.28), (0.36, 0.46, 0.68)))),
+            paint((0.88, 0.76, 0.58)),
+            paint(rng.choice(((0.66, 0.42, 0.28), (0.36, 0.46, 0.68)))),
         )
         bands = 0.5 + 0.5 * np.sin(pi * (7 * up + 0.14 * land + 2 * np.sin(up * 4)))
         return blend(bands + 0.06 * fine, a, b)
     picture = blend(
         np.clip((land - 0.15) * 9, 0, 1),
-        np.float32((0.06, 0.22, 0.50)),
-        np.float32((0.24, 0.44, 0.18)),
+        paint((0.06, 0.22, 0.50)),
+        paint((0.24, 0.44, 0.18)),
     )
-    picture = blend(np.clip((land - 1.0) * 4, 0, 1), picture, np.float32((0.58, 0.48, 0.30)))
+    picture = blend(np.clip((land - 1.0) * 4, 0, 1), picture, paint((0.58, 0.48, 0.30)))
     ice = np.clip((np.abs(up) + 0.05 * fine - 0.82) * 14, 0, 1)
-    picture = blend(ice, picture, np.float32((0.95, 0.97, 1.0)))
+    picture = blend(ice, picture, paint((0.95, 0.97, 1.0)))
     clouds = np.clip((noise(rng, 256, 512, power=1.5, cells=3) - 0.7) * 1.2, 0, 0.85)
-    return blend(clouds, picture, np.float32((0.97, 0.97, 0.97)))
+    return blend(clouds, picture, paint((0.97, 0.97, 0.97)))

@@ -93,9 +93,9 @@ def basin(stage: Stage, at: Vector, half: float, color: str) -> list[Thing]:
     tray = stage.add(finished("Basin", body, smooth=False), rim.material)
     count = 64
     line = np.linspace(0, 2 * pi, count, dtype=np.float32)
-    x, y = np.meshgrid(line, line)
+    u, v = np.meshgrid(line, line)
     surface = 0.025 * noise(rng, count, count, power=2.2) + 0.02 * np.sin(
-        rng.choice((2, 3)) * (x + 0.5 * y)
+        rng.choice((2, 3)) * (u + 0.5 * v)
     )
     flat = np.broadcast_to(srgb(color) * 1.05, (8, 8, 3))
     water = grounds.heights(

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import looks, textures
 from .meshes import project_box
-from .palette import LIGHT_COLORS, Floats, some_color, srgb
+from .palette import LIGHT_COLORS, Floats, paint, some_color, srgb
 from .stage import Stage, Thing
 
 
@@ -61,10 +61,10 @@ def some_ground(rng: random.Random, *, indoors: bool = False) -> Ground:
                 textures.terrazzo(rng, srgb("cream"), srgb("brown")), "a terrazzo floor", 0.5, 0.3
             )
         case "bricks":
-            picture = textures.bricks(rng, np.float32((0.60, 0.30, 0.22)), srgb("gray"))
+            picture = textures.bricks(rng, paint((0.60, 0.30, 0.22)), srgb("gray"))
             return Ground(picture, "a brick floor", 0.5)
         case "concrete":
-            gray = np.float32((0.5, 0.5, 0.5))
+            gray = paint((0.5, 0.5, 0.5))
             return Ground(textures.mottled(rng, gray, 1.2 * gray), "a concrete floor", 0.25)
         case "stripes":
             dark = textures.pattern_colors("striped", light, rng)

@@ -2,13 +2,14 @@
 
 from itertools import pairwise
 from math import cos, pi, sin
+from typing import TypeAlias
 
 import bmesh
 import bpy
 import numpy as np
 from mathutils import Matrix, Vector
 
-Shape = bmesh.types.BMesh
+Shape: TypeAlias = bmesh.types.BMesh
 
 
 def finished(name: str, shape: Shape, *, smooth: bool, grounded: bool = True) -> bpy.types.Mesh:

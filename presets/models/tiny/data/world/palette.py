@@ -37,6 +37,11 @@ def srgb(name: str) -> Floats:
     return np.array([int(code[i : i + 2], 16) / 255 for i in (0, 2, 4)], np.float32)
 
 
+def paint(values: object) -> Floats:
+    """Return numbers as what pictures are painted with; mostly sRGB in 0..1, shape (3,)."""
+    return np.array(values, np.float32)
+
+
 def linear(values: Floats) -> Color:
     """Return scene-linear values of an sRGB colour, as shaders take them."""
     r, g, b = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)

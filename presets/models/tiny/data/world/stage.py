@@ -8,7 +8,7 @@ import bpy
 import numpy as np
 from mathutils import Vector
 
-from .palette import Color, Floats, blend, noise
+from .palette import Color, Floats, blend, noise, paint
 
 
 @dataclass
@@ -74,12 +74,12 @@ def set_sky(stage: Stage, name: str) -> None:
     """Light the scene by a sky of SKIES or a background of STUDIO."""
     if name in SKIES:
         horizon, zenith, strength = SKIES[name]
-        picture = _sky_picture(stage.rng, name, np.float32(horizon), np.float32(zenith))
+        picture = _sky_picture(stage.rng, name, paint(horizon), paint(zenith))
         stage.sky = f"under {name}"
     else:
-        tone = np.float32(_STUDIO_TONES[STUDIO.index(name)])
+        tone = paint(_STUDIO_TONES[STUDIO.index(name)])
         up = np.linspace(-1, 1, 64)[:, None]
-        picture = blend(np.repeat(np.float32(0.5 + 0.5 * up), 128, 1), tone, 0.86 * tone)
+        picture = blend(np.repeat(paint(0.5 + 0.5 * up), 128, 1), tone, 0.86 * tone)
         strength, stage.sky = 0.9, f"against {name}"
     set_world(picture, strength)
 
@@ -115,9 +115,9 @@ def _sky_picture(rng: random.Random, name: str, horizon: Floats, zenith: Floats)
         # Drawn on a plane above, so that clouds flatten towards the horizon.
         field_ = noise(rng, height, width, power=1.6, cells=3)
         cloud = np.clip((field_ - 0.1) * 0.9, 0, 1) * np.clip(up * 6, 0, 1)
-        picture = blend(0.85 * cloud, picture, 0.25 * horizon + np.float32(0.72))
+        picture = blend(0.85 * cloud, picture, 0.25 * horizon + paint(0.72))
     if "night" in name:
-        picture = blend(_stars(rng, height, width), picture, np.float32((0.9, 0.92, 1.0)))
+        picture = blend(_stars(rng, height, width), picture, paint((0.9, 0.92, 1.0)))
     return picture
 
 

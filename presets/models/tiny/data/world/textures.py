@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .palette import Floats, blend, noise, srgb
+from .palette import Floats, blend, noise, paint, srgb
 
 SIZE = 256
 _Y, _X = np.mgrid[0:SIZE, 0:SIZE].astype(np.float32) / SIZE
 
 
 def _soft(edge: Floats, width: float = 0.02) -> Floats:
-    return np.clip(edge / width + 0.5, 0, 1)
+    return np.asarray(np.clip(edge / width + 0.5, 0, 1), np.float32)
 
 
 def checkered(rng: random.Random, a: Floats, b: Floats) -> Floats:
@@ -94,14 +94,14 @@ def terrazzo(rng: random.Random, a: Floats, b: Floats) -> Floats:
 
 def grassy(rng: random.Random) -> Floats:
     """Draw a lawn."""
-    a, b = np.float32((0.22, 0.42, 0.12)), np.float32((0.42, 0.58, 0.20))
+    a, b = paint((0.22, 0.42, 0.12)), paint((0.42, 0.58, 0.20))
     fine = noise(rng, SIZE, SIZE, power=0.6, cells=6)
     return blend(0.5 + 0.22 * fine + 0.2 * noise(rng, SIZE, SIZE, power=1.8), a, b)
 
 
 def sandy(rng: random.Random) -> Floats:
     """Draw sand with faint ripples."""
-    a, b = np.float32((0.72, 0.56, 0.36)), np.float32((0.90, 0.77, 0.55))
+    a, b = paint((0.72, 0.56, 0.36)), paint((0.90, 0.77, 0.55))
     bend = noise(rng, SIZE, SIZE, power=1.9, cells=1)
     ripples = 0.5 + 0.5 * np.sin(2 * np.pi * (9 * _Y + 0.6 * bend))
     return blend(0.3 + 0.45 * ripples + 0.1 * noise(rng, SIZE, SIZE, power=0.5, cells=8), a, b)
@@ -109,7 +109,7 @@ def sandy(rng: random.Random) -> Floats:
 
 def snowy(rng: random.Random) -> Floats:
     """Draw snow with soft blue hollows."""
-    a, b = np.float32((0.80, 0.85, 0.93)), np.float32((0.96, 0.97, 0.99))
+    a, b = paint((0.80, 0.85, 0.93)), paint((0.96, 0.97, 0.99))
     return blend(0.6 + 0.35 * noise(rng, SIZE, SIZE, power=1.6), a, b)
 
 
