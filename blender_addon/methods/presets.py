@@ -26,10 +26,14 @@ def presets() -> dict[str, dict[str, dict[str, Any]]]:
 def apply(diffusion: ImpetusDiffusion, name: str) -> None:
     """Give the chosen method named settings; prompt, model, start and motion stay.
 
+    What the others of its method name and this one does not has its default again.
     Raises KeyError for a name that is not there, ValueError for a value that the method has not.
     """
     settings = diffusion.settings
     values = presets()[diffusion.method][name]
+    for key in {key for each in presets()[diffusion.method].values() for key in each}:
+        if key in settings.bl_rna.properties and key not in values:
+            settings.property_unset(key)
     if "hard_warp_start" in settings.bl_rna.properties:
         settings.use_hard_warp = "hard_warp_start" in values
     _fill(settings, values, name)
