@@ -1,5 +1,7 @@
 """Cross-frame attention against a slow twin, and what it must leave as it was."""
 
+import gc
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -144,6 +146,19 @@ def test_kept_tokens_serve_as_the_row_itself(model: DiffusionModel, text: Text) 
     with cross.reading(((1,), (0, 1)), kept):
         apart = model.predict(z[1:], 300, text)
     torch.testing.assert_close(apart, together[1:], rtol=1e-4, atol=1e-5)
+
+
+def test_nothing_holds_on_to_what_was_kept(model: DiffusionModel, text: Text) -> None:
+    """At each of 80 steps every layer's tokens are kept: all would stay in memory."""
+    cross = CrossFrames(model)
+    with cross.recording() as kept:
+        model.predict(rows(1), 300, text)
+    with cross.reading(((0, 1),), kept):
+        model.predict(rows(1), 300, text)
+    held = [weakref.ref(tokens) for layer in kept for tokens in layer]
+    del kept
+    gc.collect()
+    assert not [tokens for tokens in held if tokens() is not None]
 
 
 def test_it_is_gone_afterwards_and_text_attention_was_never_touched(

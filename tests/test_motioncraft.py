@@ -220,6 +220,15 @@ def test_slow_motion_arrives(blind: DiffusionModel) -> None:
     assert abs(reached - 9) <= 1
 
 
+def test_without_inversion_the_moved_noise_is_moved_on(model: DiffusionModel) -> None:
+    crafting = craft(model, changed(reinvert=False))
+    crafting.start(picture())
+    anchor = crafting.state()["anchor"]
+    for _ in range(2):
+        crafting.next(motion(x=8.0))
+    assert np.array_equal(crafting.state()["last"][..., 2:], anchor[..., :-2])
+
+
 @pytest.mark.parametrize(
     ("settings", "counts"),
     [
