@@ -6,9 +6,11 @@ from impetus.backend.diffusion.flow_network import FlowNetwork
 from impetus.backend.diffusion.guidance_energy import (
     GuidanceEnergy,
     color_difference,
+    enlarge,
     flow_difference,
     look_along,
     recompute,
+    zoom_of,
 )
 
 
@@ -80,6 +82,15 @@ def test_gradient_of_the_energy_is_that_of_finite_differences(
     energy.low_memory = low_memory
     picture = noise(1, 3, 5, 5, seed=4).requires_grad_()
     assert torch.autograd.gradcheck(lambda p: energy(p).total, (picture,), eps=1e-7, atol=1e-5)
+
+
+def test_small_pictures_are_enlarged_for_the_network() -> None:
+    assert [zoom_of(torch.zeros(1, 3, *size)) for size in ((128, 128), (144, 256), (100, 60))] == [
+        2, 1, 3,
+    ]  # fmt: skip
+    picture = torch.nn.functional.interpolate(noise(1, 3, 4, 4), scale_factor=8, mode="bicubic")
+    back = torch.nn.functional.avg_pool2d(enlarge(picture, 2), 2)
+    assert float((back - picture)[..., 4:-4, 4:-4].abs().mean()) < 0.02
 
 
 def test_weights_multiply_the_terms() -> None:

@@ -103,7 +103,7 @@ def test_figures_of_the_source_itself_and_of_a_frozen_pixel(tools: Tools) -> Non
     same = measure(tools, case, case.image, 2.0)
     assert (same.frozen, same.seconds) == (0.0, 2.0)
     assert same.similarity == pytest.approx(1)
-    assert same.flow_dis == pytest.approx((22**2 + 2**2) ** 0.5, rel=0.02)
+    assert same.flow_dis == pytest.approx((12**2 + 1**2) ** 0.5, rel=0.02)
     changed = case.image.copy()
     changed[2, 2, 1] ^= 255
     difference = abs(int(changed[2, 2, 1]) - int(case.image[2, 2, 1])) / 255
@@ -153,7 +153,7 @@ def test_what_is_made_is_kept(tools: Tools) -> None:
 
 
 def fake(case: str, method: str, flow: float, seconds: float = 1.0) -> Result:
-    figures = Figures(flow, 2 * flow, flow, 1 - flow / 10, 0.001 * flow, seconds)
+    figures = Figures(flow, flow, 2 * flow, flow, 1 - flow / 10, 0.001 * flow, seconds)
     return Result(case, method, figures, np.zeros((8, 8, 3), np.uint8))
 
 

@@ -17,6 +17,10 @@ FARTHEST = 1e4
 "Pixels beyond which a flow means nothing."
 
 
+SMALLEST = 256
+"Pixels of the longer side that flow networks are trained on; smaller pictures are enlarged."
+
+
 class DivergedError(ArithmeticError):
     """Raised for a picture, or the flow to it, that has left all bounds: it has no energy."""
 
@@ -58,6 +62,8 @@ class GuidanceEnergy:
         self.network = network
         self.terms = terms
         self.source, self.flow, self.seen = source, flow, seen
+        self._zoom = zoom_of(source)
+        self._seen_large = enlarge(source, self._zoom)
         self.low_memory = False
 
     def __call__(self, picture: torch.Tensor) -> Energy:
@@ -78,9 +84,23 @@ class GuidanceEnergy:
 
     def _estimate(self, picture: torch.Tensor) -> torch.Tensor:
         def estimate(edit: torch.Tensor) -> torch.Tensor:
-            return self.network.estimate(self.source, edit, self.terms.flow_iterations)
+            large = enlarge(edit, self._zoom)
+            flow = self.network.estimate(self._seen_large, large, self.terms.flow_iterations)
+            return functional.avg_pool2d(flow, self._zoom) / self._zoom
 
         return recompute(estimate, picture) if self.low_memory else estimate(picture)
+
+
+def zoom_of(picture: torch.Tensor) -> int:
+    """Return by how much to enlarge pictures (B, C, H, W) before flow is estimated."""
+    return max(1, -(-SMALLEST // max(picture.shape[-2:])))
+
+
+def enlarge(picture: torch.Tensor, zoom: int) -> torch.Tensor:
+    """Return pictures (B, C, H, W) `zoom` times as large; what is seen keeps its place."""
+    if zoom == 1:
+        return picture
+    return functional.interpolate(picture, scale_factor=zoom, mode="bicubic")
 
 
 def _require_bounded(values: torch.Tensor) -> None:

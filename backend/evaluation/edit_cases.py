@@ -27,16 +27,16 @@ from ..training.data_set import DataSet, Sample
 SIDE = 128
 Edits = tuple[ElementaryFlow, ...]
 SPECS: dict[str, Edits] = {
-    "translate_right": (Translate(offset=(22.0, 2.0)),),
-    "translate_left": (Translate(offset=(-20.0, 6.0)),),
-    "translate_up": (Translate(offset=(6.0, -18.0)),),
-    "rotate_clockwise": (Rotate(angle=0.5),),
-    "rotate_back": (Rotate(angle=-0.8),),
-    "grow": (Scale(factor=1.4),),
-    "shrink": (Scale(factor=0.65),),
-    "stretch": (Stretch(factor=1.5),),
+    "translate_right": (Translate(offset=(12.0, 1.0)),),
+    "translate_left": (Translate(offset=(-10.0, 3.0)),),
+    "translate_up": (Translate(offset=(3.0, -10.0)),),
+    "rotate_clockwise": (Rotate(angle=0.35),),
+    "rotate_back": (Rotate(angle=-0.3),),
+    "grow": (Scale(factor=1.25),),
+    "shrink": (Scale(factor=0.75),),
+    "stretch": (Stretch(factor=1.35),),
     "homography": (Homography(corners=((-9.0, -4.0), (7.0, 5.0), (-3.0, 6.0), (4.0, -5.0))),),
-    "composition": (Translate(offset=(-14.0, -4.0)), Rotate(angle=0.35), Scale(factor=1.15)),
+    "composition": (Translate(offset=(-8.0, -3.0)), Rotate(angle=0.2), Scale(factor=1.1)),
 }
 ROUND = ("sphere", "ball", "cone", "cylinder", "pile", "water", "drink", "sand", "planet")
 "Names of things whose turn nobody would see."

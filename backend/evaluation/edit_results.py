@@ -17,8 +17,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..contract.methods import MotionGuidance as Settings
-from ..diffusion.edit_masks import editable_area
-from ..diffusion.flow_network import FlowNetwork, estimate_flow
+from ..diffusion.edit_masks import editable_area, occlusion_mask
+from ..diffusion.flow_network import FlowNetwork
+from ..diffusion.guidance_energy import enlarge, zoom_of
 from ..diffusion.hard_warp import hard_warp
 from ..diffusion.models import DiffusionModel, to_image, to_tensor
 from ..diffusion.motion_guidance import MotionGuidance
@@ -39,13 +40,15 @@ SDEDIT_GUIDANCE = 7.5
 class Figures:
     """Of an edit, against what was wanted of it.
 
-    `flow`: mean L1 of the network's estimated flow to the wanted one, px, all pixels. `moving`: its
-    end-point error where things move. `flow_dis`: the same by OpenCV's DIS, which no method was
-    guided by, and which guesses on plain grounds. `similarity`: cosine of the embeddings of source
-    and edit. `frozen`: the largest difference outside the editable area, of 1.
+    `flow`: mean L1 of the network's estimated flow to the wanted one, px, all pixels. `seen`: the
+    same where the edit should show the source. `moving`: its end-point error where things move.
+    `flow_dis`: the same by OpenCV's DIS, which no method was guided by, and which guesses on plain
+    grounds. `similarity`: cosine of the embeddings of source and edit. `frozen`: the largest
+    difference outside the editable area, of 1.
     """
 
     flow: float
+    seen: float
     moving: float
     flow_dis: float
     similarity: float
@@ -93,17 +96,30 @@ def result_of(tools: Tools, case: EditCase, method: str, make: Make) -> Result:
 def measure(tools: Tools, case: EditCase, image: Image, seconds: float) -> Figures:
     """Compare an edit with what was wanted of it."""
     wanted, moving = case.field.flow, case.field.moving
-    found = estimate_flow(tools.network, case.image, image, ITERATIONS)
+    found = network_flow(tools.network, case.image, image)
+    seen = occlusion_mask(wanted, moving)
     frozen = ~editable_area(wanted, moving, dilation=MARGIN)
     difference = np.abs(image.astype(np.float64) - case.image)[frozen]
     return Figures(
         flow=flow_error(found, wanted)[0],
+        seen=flow_error(found, wanted, seen)[0],
         moving=flow_error(found, wanted, moving)[1],
         flow_dis=flow_error(dis_flow(case.image, image), wanted, moving)[1],
         similarity=similarity(case.image, image, tools.embed),
         frozen=float(difference.max() / 255) if frozen.any() else 0.0,
         seconds=seconds,
     )
+
+
+@torch.no_grad()
+def network_flow(network: FlowNetwork, first: Image, second: Image) -> NDArray[np.float32]:
+    """Return the flow (H, W, 2) that the network finds, small pictures enlarged."""
+    device = next(network.parameters()).device
+    pair = [to_tensor(image).to(device) for image in (first, second)]
+    zoom = zoom_of(pair[0])
+    large = network.estimate(enlarge(pair[0], zoom), enlarge(pair[1], zoom), ITERATIONS)
+    flow = torch.nn.functional.avg_pool2d(large, zoom) / zoom
+    return np.asarray(flow[0].permute(1, 2, 0).cpu().numpy())
 
 
 def dis_flow(first: Image, second: Image) -> NDArray[np.float32]:

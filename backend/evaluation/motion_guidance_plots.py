@@ -24,7 +24,7 @@ def plot_fronts(results: Sequence[Result], path: Path) -> None:
 
     figure = Figure(figsize=(11, 5), layout="constrained")
     for axis, key, title in zip(
-        figure.subplots(1, 2), ("flow", "flow_dis"), ("by the network", "by DIS"), strict=True
+        figure.subplots(1, 2), ("moving", "flow_dis"), ("by the network", "by DIS"), strict=True
     ):
         for prefix, label in FAMILIES.items():
             points = means_of(results, prefix, key)
@@ -36,7 +36,7 @@ def plot_fronts(results: Sequence[Result], path: Path) -> None:
             place = [fmean(f.similarity for f in chosen)], [fmean(getattr(f, key) for f in chosen)]
             axis.plot(*place, mark, markersize=11, label=method.replace("_", " "))
         axis.set_xlabel("similarity to the source")
-        axis.set_ylabel(f"flow error {title} [px]")
+        axis.set_ylabel(f"flow error where things move, {title} [px]")
         axis.legend(fontsize=7)
     figure.savefig(path, dpi=90)
 
@@ -50,11 +50,11 @@ def plot_sweeps(results: Sequence[Result], path: Path) -> None:
     for axis, (prefix, label) in zip(figure.subplots(1, 2), names.items(), strict=True):
         for case in dict.fromkeys(result.case for result in results):
             mine = [result for result in results if result.case == case]
-            points = means_of(mine, prefix, "flow")
+            points = means_of(mine, prefix, "moving")
             axis.plot([p[0] for p in points], [p[2] for p in points], "o-", label=case)
         axis.set_xscale("log")
         axis.set_xlabel(label)
-        axis.set_ylabel("flow error [px]")
+        axis.set_ylabel("flow error where things move [px]")
         axis.legend(fontsize=8)
     figure.savefig(path, dpi=90)
 
