@@ -3,10 +3,12 @@
 Steps are counted from 1: step k leads from the frame k - 1 to the frame k, frames from 0.
 """
 
+from functools import partial
 from typing import Literal, Protocol
 
 from ..contract.arrays import ArraySet
 from ..contract.image_motions import (
+    LiquidMotion,
     ShiftMotion,
     SmokeMotion,
     SphereMotion,
@@ -49,7 +51,7 @@ class SimulatedMotion:
         rules: Novelty = RULES,
         backward: Backward = "exact",
     ) -> None:
-        self._make = lambda: make_flow(settings, arrays, size, fps, seed)
+        self._make = partial(make_flow, settings, arrays, size, fps, seed)
         self._frames, self._arrays = frames, arrays
         self._rules, self._backward = rules, backward
         self._source: FlowSource | None = None
@@ -98,6 +100,8 @@ def make_flow(
 ) -> FlowSource:
     """Start a simulation at its first frame."""
     from .flows.analytic import PlaneFlow, SphereFlow
+    from .flows.flock import FlockFlow
+    from .flows.liquid import LiquidFlow
     from .flows.smoke import SmokeFlow
 
     if isinstance(settings, ShiftMotion | TurnMotion):
@@ -106,4 +110,6 @@ def make_flow(
         return SphereFlow(settings, size)
     if isinstance(settings, SmokeMotion):
         return SmokeFlow(settings, arrays, size, fps, seed)
-    raise TypeError(settings)
+    if isinstance(settings, LiquidMotion):
+        return LiquidFlow(settings, arrays, size, fps, seed)
+    return FlockFlow(settings, arrays, size, fps, seed)

@@ -63,6 +63,10 @@ class FluidDomain:
     def faces(self) -> tuple[int, ...]:
         return tuple(n + 1 for n in self.shape)
 
+    def along(self, d: int) -> tuple[Any, ...]:
+        """Index of the faces along d in a field of faces (faces, dimension)."""
+        return (*(slice(0, m + (k == d)) for k, m in enumerate(self.shape)), d)
+
     def open_faces(self, solid: NDArray[Any]) -> NDArray[np.float32]:
         """How much of each face fluid passes through, 0 or 1: none into `solid` cells (shape)."""
         n = self.dimension
@@ -74,8 +78,7 @@ class FluidDomain:
             line[0] = line[1] & self.open_low[d]
             line[-1] = line[-2] & self.open_high[d]
             both = np.moveaxis(line[:-1] & line[1:], 0, d)
-            part = tuple(slice(0, m + (k == d)) for k, m in enumerate(self.shape))
-            passes[(*part, d)] = both
+            passes[self.along(d)] = both
         return passes
 
 

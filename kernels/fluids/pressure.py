@@ -78,25 +78,22 @@ class PressureSolver:
         if wanted is not None:
             b = np.where(fluid, b + wanted, 0).astype(np.float32)
         pockets, count = label(fluid, generate_binary_structure(fluid.ndim, 1))
-        airy = np.unique(pockets[fluid & self._beside_air(fluid, passes.to_numpy())])
+        airy = np.unique(pockets[self.beside_air(fluid, passes.to_numpy() > 0)])
         for pocket in set(range(1, count + 1)) - set(airy.tolist()):
             inside = pockets == pocket
             b[inside] -= b[inside].mean(dtype=np.float64)
         self._b.from_numpy(b)
 
-    def _beside_air(
-        self, fluid: NDArray[np.bool_], passes: NDArray[np.float32]
-    ) -> NDArray[np.bool_]:
-        """Cells with an open face to what is not fluid."""
+    def beside_air(self, fluid: NDArray[np.bool_], passes: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The `fluid` cells (shape) with a face that `passes` (faces, dimension) to no fluid."""
         n, found = fluid.ndim, np.zeros(fluid.shape, bool)
         for d in range(n):
             ends = [(1, 1) if k == d else (0, 0) for k in range(n)]
             wide = np.moveaxis(np.pad(fluid, ends), d, 0)
-            part = tuple(slice(0, m + (k == d)) for k, m in enumerate(fluid.shape))
-            faces = np.moveaxis(passes[(*part, d)] > 0, d, 0)
+            faces = np.moveaxis(passes[self.domain.along(d)], d, 0)
             leads = (faces[:-1] & ~wide[:-2]) | (faces[1:] & ~wide[2:])
             found |= np.moveaxis(leads, 0, d)
-        return found
+        return found & fluid
 
     def _solve(self, kind: Any, passes: Any, tolerance: float, most: int) -> Solved:
         dots = (self._lines, self._peaks, self._scalars)

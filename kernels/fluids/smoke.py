@@ -88,7 +88,7 @@ class Smoke:
         inlets = _inlets(domain, wind) * passes
         self._walls.from_numpy((inlets * wind).astype(np.float32))
         self._passes.from_numpy((passes * (1 - inlets)).astype(np.float32))
-        self._known = 1 - _within(solid)
+        self._known = 1 - _within(domain, solid)
         self._density, self._heat = cell_field(domain), cell_field(domain)
         self._spare = [cell_field(domain) for _ in range(2)]
         self._spare_faces = [face_field(domain) for _ in range(2)]
@@ -230,15 +230,14 @@ def _inlets(domain: FluidDomain, wind: Floats) -> Floats:
     return inlets
 
 
-def _within(solid: NDArray[np.bool_]) -> Floats:
+def _within(domain: FluidDomain, solid: NDArray[np.bool_]) -> Floats:
     """Faces (faces, dimension), 1 between two cells of obstacles."""
     n = solid.ndim
-    within = np.zeros((*(m + 1 for m in solid.shape), n), np.float32)
+    within = np.zeros((*domain.faces, n), np.float32)
     for d in range(n):
         ends = [(1, 1) if k == d else (0, 0) for k in range(n)]
         line = np.moveaxis(np.pad(solid, ends, mode="edge"), d, 0)
-        part = tuple(slice(0, m + (k == d)) for k, m in enumerate(solid.shape))
-        within[(*part, d)] = np.moveaxis(line[:-1] & line[1:], 0, d)
+        within[domain.along(d)] = np.moveaxis(line[:-1] & line[1:], 0, d)
     return within
 
 
