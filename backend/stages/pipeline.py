@@ -114,6 +114,7 @@ def _make_diffused(
     kept = FinishedFrames(workspace.cache, plain)
     unrendered = {n for n in shot.frames.numbers if not kept.holds(n)}
     count = len(growth.missing)
+    _require_free({workspace.take: count * frame_bytes(shot)})
     clock = _clock(growth.take, listener, _totals(shot, unrendered, count, count))
 
     def start() -> Chain:
@@ -163,7 +164,13 @@ def _require_disk(
     kept = sum(path.stat().st_size for path in chain.simulated.folder.iterdir())
     each = frame_bytes(chain.shot)
     simulated = max(0, estimate(chain.shot, arrays).disk_bytes - kept)
-    needs = {workspace.take: take_frames * each, workspace.cache: simulated + cache_frames * each}
+    _require_free(
+        {workspace.take: take_frames * each, workspace.cache: simulated + cache_frames * each}
+    )
+
+
+def _require_free(needs: dict[Path, int]) -> None:
+    """Raise DiskFullError unless every folder's disk has room for so many bytes."""
     by_disk: dict[int, int] = {}
     for folder, needed in needs.items():
         disk = os.stat(folder).st_dev

@@ -45,7 +45,7 @@ def fit_picture(image: Array, film: Film) -> Array:
     scale = max(film.width / picture.width, film.height / picture.height)
     width, height = film.width / scale, film.height / scale
     left, top = (picture.width - width) / 2, (picture.height - height) / 2
-    return np.asarray(
+    return np.array(  # a copy: PIL's own may not be written to, which torch warns of
         picture.convert("RGB").resize(
             (film.width, film.height), Image.Resampling.LANCZOS,
             box=(left, top, left + width, top + height),

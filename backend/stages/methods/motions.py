@@ -8,8 +8,11 @@ from ...contract.arrays import Array
 from ...contract.image_motions import FileMotion, ShotMotion, SimulatedMotion, VideoMotion
 from ...contract.methods import MotionCraft
 from ...contract.shot import Water
+from ...diffusion.image_motion import SimulatedMotion as Simulation
+from ...diffusion.image_motion import frame_motion
 from ...diffusion.motion import FrameMotion, novelty_map, semi_lagrangian
 from ..images.rendered import RenderedFrame
+from .brought import Brought
 from .given import MethodInput
 
 
@@ -25,15 +28,13 @@ def motions_of(given: MethodInput, method: MotionCraft) -> Motions:
     match method.motion:
         case ShotMotion():
             return _Rendered(given, method)
-        case FileMotion() | VideoMotion():
-            raise NotImplementedError
+        case FileMotion() | VideoMotion() as motion:
+            return _Brought(given, method, motion)
         case motion:
             return _simulated(given, method, motion)
 
 
 def _simulated(given: MethodInput, method: MotionCraft, motion: SimulatedMotion) -> "_InPlane":
-    from ...diffusion.image_motion import SimulatedMotion as Simulation
-
     shot = given.shot
     source = Simulation(
         motion,
@@ -46,6 +47,20 @@ def _simulated(given: MethodInput, method: MotionCraft, motion: SimulatedMotion)
         backward=method.backward,
     )
     return _InPlane(source, shot.frames.first)
+
+
+class _Brought:
+    """A motion from a file or a video, turned round and judged by the rules."""
+
+    def __init__(
+        self, given: MethodInput, method: MotionCraft, motion: FileMotion | VideoMotion
+    ) -> None:
+        self._steps = Brought(given, motion)
+        self._arrays, self._method = given.arrays, method
+
+    def motion(self, frame: int) -> FrameMotion:
+        method = self._method
+        return frame_motion(self._steps.step(frame), method.novelty, self._arrays, method.backward)
 
 
 class _InPlane:
