@@ -80,15 +80,15 @@ Make = Callable[[EditCase], Image]
 
 def result_of(tools: Tools, case: EditCase, method: str, make: Make) -> Result:
     """Make an edit and measure it, or take what an earlier run with the same models has left."""
-    stem = tools.folder / f"{case.name}__{method}"
-    kept = stem.with_suffix(".json")
+    stem = f"{case.name}__{method}"
+    kept, picture = tools.folder / f"{stem}.json", tools.folder / f"{stem}.png"
     if kept.exists():
         figures = msgspec.convert(json.loads(kept.read_text(encoding="utf-8")), Figures)
-        return Result(case.name, method, figures, imageio.imread(stem.with_suffix(".png")))
+        return Result(case.name, method, figures, imageio.imread(picture))
     start = time.perf_counter()
     image = make(case)
     figures = measure(tools, case, image, time.perf_counter() - start)
-    imageio.imwrite(stem.with_suffix(".png"), image)
+    imageio.imwrite(picture, image)
     kept.write_text(json.dumps(asdict(figures)), encoding="utf-8")
     return Result(case.name, method, figures, image)
 
