@@ -258,7 +258,8 @@ def test_a_model_that_will_not_do_is_told_before_any_work(tmp_path: Path, named:
     assert not (work.cache / "simulate").exists()
 
 
-def test_motion_in_the_plane_over_a_picture(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bodies", ["one", "none"])
+def test_motion_in_the_plane_over_a_picture(tmp_path: Path, bodies: str) -> None:
     """What is not the shot's own neither reads the render nor keeps its alpha."""
     arrays = ArraySet()
     image = np.zeros((100, 150, 3), np.uint8)
@@ -268,6 +269,8 @@ def test_motion_in_the_plane_over_a_picture(tmp_path: Path) -> None:
         start=d.PictureStart(arrays.add(image)), motion=i.ShiftMotion(step=(-8.0, 0.0)),
     )  # fmt: skip
     shot, more = falling(method, world=s.World(transparent=True))
+    if bodies == "none":
+        shot = shots.changed(shot, bodies=())
     work = workspace(tmp_path)
     run(shot, ArraySet(dict(arrays) | dict(more)), work, Ear())
     assert picture(work, 1).shape == (SIZE[1], SIZE[0], 4)

@@ -2,15 +2,17 @@
 
 import hashlib
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
-from ...contract.errors import MemoryShortError, ModelError
+from ...contract.errors import MemoryShortError, ModelError, ResourceError
 from ...contract.image_motions import VideoMotion
 from ...contract.keys import user_folder
 from ...contract.methods import Method, MotionGuidance, NoMethod
 from ...contract.shot import Film
 from ...diffusion.model_folder import ModelFolder, find_model, read_model_folder
 
+PACKAGES = ("torch", "diffusers", "transformers")
 FACTOR = 8
 "Pixels of a latent cell; pictures grow to multiples of it inside."
 READ = (".json", ".txt", ".safetensors")
@@ -37,9 +39,10 @@ def models_folder() -> Path:
 
 
 def needs_of(method: Method) -> Needs:
-    """Find what a method needs, without loading it. Raises ModelError."""
+    """Find what a method needs, without loading it. Raises ModelError, ResourceError."""
     if isinstance(method, NoMethod):
         return Needs()
+    _require_packages()
     model = read_model_folder(find_model(method.model, models_folder()))
     if model.latent_consistency:
         raise ModelError(
@@ -77,6 +80,16 @@ def require_memory(needs: Needs, film: Film, device: str, *, gradients: bool) ->
             f"Expected about {needed / 2**30:.1f} GiB of free memory for the model "
             f"{needs.model.name} at {film.width} x {film.height}, found {free / 2**30:.1f} GiB.",
             "Lower the resolution, take a smaller model, or close other programs.",
+        )
+
+
+def _require_packages() -> None:
+    """A backend may have been set up without what only methods need."""
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise ResourceError(
+            f"Expected {' and '.join(PACKAGES)} for a method, {' and '.join(missing)} "
+            f"{'is' if len(missing) == 1 else 'are'} not installed.",
+            "Install the extra impetus[diffusion] beside the backend, or choose no method.",
         )
 
 
