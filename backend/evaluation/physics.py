@@ -6,7 +6,6 @@ behind them. Short instances of the same cases run as tests.
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...kernels.mpm.colliders import Plane
 from ...kernels.mpm.materials import Law
+from .fluid_cases import FLUID_CASES
 from .physics_cases import (
     EARTH,
     FPS,
@@ -23,21 +23,13 @@ from .physics_cases import (
     SAND,
     WATER,
     Lump,
+    Result,
     make,
     push,
     spin_up,
 )
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a case measured: figures by name, and curves (label, x, y) of one plot."""
-
-    figures: dict[str, float | bool]
-    axes: tuple[str, str] = ("", "")
-    curves: list[tuple[str, Floats, Floats]] = field(default_factory=list)
 
 
 def run(out: Path) -> dict[str, Any]:
@@ -240,6 +232,7 @@ CASES: dict[str, Callable[[], Result]] = {
     "heap": heap,
     "tracers": tracers,
     "same bits": same_bits,
+    **FLUID_CASES,
 }
 
 

@@ -1,7 +1,7 @@
 """Lumps of matter for the suite `physics`, in a domain of one metre, and how they are pushed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,15 @@ JELLY = ElasticLaw(density=1000, young_modulus=1e5, poisson_ratio=0.3)
 RUBBER = ElasticLaw(density=1000, young_modulus=1e6, poisson_ratio=0.3)
 SAND = SandLaw(1600, 3.5e5, 0.3, friction_angle=0.6109, cohesion=0.0)
 WATER = WaterLaw(density=1000, bulk_modulus=1e5, gamma=7, viscosity=1e-3)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a case measured: figures by name, and curves (label, x, y) of one plot."""
+
+    figures: dict[str, float | bool]
+    axes: tuple[str, str] = ("", "")
+    curves: list[tuple[str, Floats, Floats]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

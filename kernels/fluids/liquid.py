@@ -126,11 +126,18 @@ class Liquid:
         return self._velocity.copy()
 
     def crowding(self) -> Floats:
-        """How full the cells are (shape): 1 within resting liquid."""
+        """How full the cells are (shape): 1 within resting liquid; walls count as full."""
         self._sort()
         particles.crowding(self._kind, self._start, self._position, self._count)
         rest = self._settings.per_axis**self.domain.dimension
-        return np.asarray(self._count.to_numpy() / rest)
+        return np.asarray(self._count.to_numpy() / rest + self._walled)
+
+    def within(self) -> NDArray[np.bool_]:
+        """Which cells (shape) are liquid and lie beside no air."""
+        self._sort()
+        self._mark()
+        liquid = np.asarray(self._kind.to_numpy()) == FLUID
+        return liquid & ~self._solver.beside_air(liquid, self._open)
 
     def grid_velocity(self) -> tuple[Floats, NDArray[np.bool_]]:
         """The velocity on the faces (faces, dimension) [m/s] and which cells (shape) are liquid."""
@@ -248,12 +255,10 @@ class Liquid:
 
         Beside air only crowding counts: a surface is never full.
         """
-        full = self.crowding() + self._walled - 1
-        self._mark()
+        full = np.clip(self.crowding() - 1, -MOST_CROWDING, MOST_CROWDING)
+        within = self.within()
         liquid = self._kind.to_numpy() == FLUID
-        airy = self._solver.beside_air(liquid, self._open)
-        wanted = np.where(liquid, np.clip(full, -MOST_CROWDING, MOST_CROWDING), 0)
-        wanted = SPREAD * np.where(airy, np.maximum(wanted, 0), wanted)
+        wanted = SPREAD * np.where(within, full, np.where(liquid, np.maximum(full, 0), 0))
         way = self._spare
         way.fill(0)
         self._solver.project(

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import center_of_mass, map_coordinates
+from scipy.ndimage import center_of_mass, find_objects, shift
 
 from ...contract.arrays import ArraySet
 from ...contract.image_motions import FlockMotion
@@ -62,6 +62,7 @@ class FlockFlow:
         velocity = speed * np.stack([np.cos(heading), np.sin(heading)], -1)
         self._flock = Flock(steering, position, velocity, _edges(size))
         self._numbers, self._first = numbers, position
+        self._masks = _cut_out(self._agents, numbers)
         self._goal = None
         if settings.goal is not None:
             self._goal = (settings.goal[0] * size[0] / height, settings.goal[1])
@@ -86,13 +87,29 @@ class FlockFlow:
         """The agents' masks moved to where they are; the later ones over the others."""
         shown = np.zeros(self._agents.shape, np.int64)
         moved = (position - self._first) * self._size[1]
-        centres = pixel_centres(self._size)
-        for place, number in enumerate(self._numbers.tolist()):
-            source = centres - moved[place] - 0.5
-            mask = (self._agents == number).astype(np.float32)
-            here = map_coordinates(mask, [source[..., 1], source[..., 0]], order=1, prefilter=False)
-            shown[here > 0.5] = place + 1
+        for place, (corner, mask) in enumerate(self._masks):
+            # The mask has an empty ring, and moves by whole pixels and the rest of them.
+            whole = np.floor(moved[place])
+            rest = moved[place] - whole
+            here = shift(mask, rest[::-1], order=1, prefilter=False) > 0.5
+            rows, columns = np.nonzero(here)
+            rows, columns = rows + corner[0] + int(whole[1]), columns + corner[1] + int(whole[0])
+            inside = (rows >= 0) & (rows < len(shown)) & (columns >= 0)
+            inside &= columns < shown.shape[1]
+            shown[rows[inside], columns[inside]] = place + 1
         return shown, len(self._numbers) - shown
+
+
+def _cut_out(
+    agents: NDArray[np.int32], numbers: NDArray[np.int32]
+) -> list[tuple[tuple[int, int], NDArray[np.float32]]]:
+    """Each agent's mask with a ring of one pixel round it, and its corner (row, column)."""
+    ranks = np.where(agents != 0, np.searchsorted(numbers, agents) + 1, 0)
+    masks = []
+    for place, box in enumerate(find_objects(ranks, len(numbers))):
+        mask = np.pad(ranks[box] == place + 1, 1).astype(np.float32)
+        masks.append(((box[0].start - 1, box[1].start - 1), mask))
+    return masks
 
 
 def _spread_discs(count: int, size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.int32]:

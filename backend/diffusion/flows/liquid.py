@@ -52,12 +52,11 @@ class LiquidFlow:
             self._liquid.fill(self._inflow, self._inflow_velocity)
         index, before = self._liquid.index, self._liquid.position
         self._liquid.advance(self._seconds)
-        after = dict(zip(self._liquid.index.tolist(), self._liquid.position, strict=True))
-        stays = np.array([i in after for i in index.tolist()], bool)
-        height = self._grid.size[1]
-        moved = np.array([after[i] for i in index[stays].tolist()], np.float32).reshape(-1, 2)
-        way = (moved - before[stays]) * height
-        forward, liquid = self._on_pixels(before[stays], way)
+        _, was, now = np.intersect1d(
+            index, self._liquid.index, assume_unique=True, return_indices=True
+        )
+        way = (self._liquid.position[now] - before[was]) * self._grid.size[1]
+        forward, liquid = self._on_pixels(before[was], way)
         _, active = self._on_pixels(self._liquid.position, None)
         nearness = np.where(liquid, 1.0, np.inf)
         return FlowStep(as_floats(forward), active, nearness=as_floats(nearness))
