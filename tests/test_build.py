@@ -108,6 +108,20 @@ def test_changed_pins_are_installed_without_starting_anew(
     assert marker.exists()
 
 
+def test_what_is_asked_for_alone_comes_with_what_it_needs(
+    empty: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pip then finds the build that its settings name, and what that needs beside the pins."""
+    environments, console = load("environments"), load("console").Console()
+    (empty.root / "requirements" / "torch.txt").write_text("# why\ntorch==2.13.0\n")
+    asked: list[list[str]] = []
+    monkeypatch.setattr(environments, "run_pip", lambda _, words, __: asked.append(words))
+    alone = dataclasses.replace(empty, alone=("torch.txt",))
+    environments.ensure(alone, console)
+    assert ["install", "--progress-bar=off", "torch==2.13.0"] in asked
+    assert environments.recipe(alone) != environments.recipe(empty)
+
+
 def test_a_full_disk_is_said_before_anything_is_made(empty: Any) -> None:
     environments, console = load("environments"), load("console")
     huge = dataclasses.replace(empty, disk=10**18)
