@@ -15,14 +15,25 @@ ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "presets" / "shots" / "first_take.py"
 
 
+NOT_DIFFUSED = 3
+
+
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make the demo where the model is no model: the plain take is made all the same."""
     backend_python = os.environ["IMPETUS_BACKEND_PYTHON"]
     out = tmp_path_factory.mktemp("demo")
-    command = [sys.executable, "-P", SCRIPT, "--draft", "--out", out]
+    model = tmp_path_factory.mktemp("data") / "impetus" / "models" / "tiny"
+    model.mkdir(parents=True)
+    (model / "model_index.json").write_text("{}")
+    command = [sys.executable, "-P", SCRIPT, "--draft", "--diffused", "--out", out]
     command += ["--backend-python", backend_python]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    environment = dict(os.environ, XDG_DATA_HOME=str(model.parents[2]))
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=300, check=False, env=environment
+    )
+    assert done.returncode == NOT_DIFFUSED, done.stdout + done.stderr
+    assert "no diffused take: Expected model_index.json of tiny to name a pipeline" in done.stdout
     return out
 
 
