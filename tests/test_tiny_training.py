@@ -29,7 +29,7 @@ from impetus.backend.training.latent_store import encode_pictures, load_latents,
 from impetus.backend.training.loop import generator_of
 from impetus.backend.training.packaging import write_pipeline
 from impetus.backend.training.picture_store import PictureStore
-from impetus.backend.training.tiny_training import TinyTraining
+from impetus.backend.training.tiny_training import TinyTraining, load_vae
 
 CAPTIONS = ["a red cube on a wooden floor, morning light", "two glass spheres, left of a tower"]
 
@@ -184,15 +184,22 @@ def test_latents_come_back_from_their_file(tmp_path: Path) -> None:
 def test_two_steps_of_everything_make_a_model(tmp_path: Path) -> None:
     data, state, out = write_data(tmp_path / "data"), tmp_path / "state", tmp_path / "out"
     said: list[str] = []
-    training = TinyTraining(data=data, state=state, out=out, steps=2)
-    training.run(said.append)
+    TinyTraining(data=data, state=state, out=out, steps=2, sheet=1).run(said.append)
     assert said[0] == "Training the autoencoder on 37 pictures."
     pipeline = StableDiffusionPipeline.from_pretrained(out, local_files_only=True)
     assert pipeline.vae.config.scaling_factor != 1.0
     for made in ("denoiser_sheet.png", "autoencoder_8_sheet.png", "denoiser_half.safetensors"):
         assert (state / made).stat().st_size > 1000
-    with pytest.raises(TrainingError, match="without a denoiser yet"):
-        TinyTraining(data=data, state=state, part="autoencoder", steps=2).run(said.append)
+
+    before = load_vae(state)
+    TinyTraining(data=data, state=state, part="autoencoder", steps=1, sheet=1).run(said.append)
+    assert said[-2] == "Training the decoder on 37 pictures."
+    after = load_vae(state)
+    color = torch.rand(1, 3, 32, 32)
+    latents = [vae.encode(color).latent_dist.mode() for vae in (before, after)]
+    assert torch.equal(latents[0], latents[1])
+    assert not torch.equal(before.decode(latents[0]).sample, after.decode(latents[0]).sample)
+    assert before.config.scaling_factor == after.config.scaling_factor
 
 
 def test_without_pictures_nothing_starts(tmp_path: Path) -> None:

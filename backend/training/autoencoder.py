@@ -38,11 +38,17 @@ def train_autoencoder(
     factor: int = 8,
     device: str = "cpu",
     vae: AutoencoderKL,
+    decoder_alone: bool = False,
     on_sheet: Callable[[AutoencoderKL, int], None] = lambda vae, step: None,
 ) -> AutoencoderKL:
-    """Train one leg and return the averaged autoencoder; goes on from `state` if there is one."""
+    """Train one leg and return the averaged autoencoder; goes on from `state` if there is one.
+
+    With `decoder_alone` the latents of a picture stay as they are.
+    """
     vae.to(memory_format=torch.channels_last)
     vae.train()
+    for part in (vae.encoder, vae.quant_conv):
+        part.requires_grad_(not decoder_alone)
     loop = TrainingLoop(vae, state, settings, device=device)
 
     def losses(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:

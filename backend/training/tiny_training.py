@@ -34,7 +34,11 @@ Part = Literal["all", "autoencoder", "denoiser", "package"]
 
 @dataclass(frozen=True)
 class TinyTraining:
-    """What to train, from what and for how long; `steps` instead of minutes where given."""
+    """What to train, from what and for how long; `steps` instead of minutes where given.
+
+    Once there is a denoiser, the autoencoder's latents are what it knows: from then on the decoder
+    alone is trained, and with part `all` the autoencoder is left as it is.
+    """
 
     data: Path
     state: Path
@@ -47,6 +51,7 @@ class TinyTraining:
     seed: int = 0
     threads: int | None = None
     device: str = "cpu"
+    sheet: int = 8  # pictures on the sheets that show how far it is
 
     def run(self, say: Callable[[str], None]) -> None:
         """Train, or go on training. Raises TrainingError."""
@@ -69,15 +74,12 @@ class TinyTraining:
 
     def _train_autoencoder(self, say: Callable[[str], None]) -> None:
         state = RunState(self.state, f"autoencoder_{self.factor}")
-        if self.factor == 8 and (self.state / "denoiser.safetensors").exists():
-            if self.part == "all":
-                return  # its latents are what the denoiser knows
-            raise TrainingError(
-                "Expected an autoencoder without a denoiser yet, got one with.",
-                f"Go on with the denoiser, or move {self.state / 'denoiser.safetensors'} away.",
-            )
+        known = self.factor == 8 and (self.state / "denoiser.safetensors").exists()
+        if known and self.part == "all":
+            return
         pictures = self._pictures()
-        say(f"Training the autoencoder on {len(pictures.shown)} pictures.")
+        part = "the decoder" if known else "the autoencoder"
+        say(f"Training {part} on {len(pictures.shown)} pictures.")
         torch.manual_seed(self.seed)
         vae = train_autoencoder(
             pictures,
@@ -86,11 +88,17 @@ class TinyTraining:
             factor=self.factor,
             device=self.device,
             vae=start_steadily(make_vae(self.factor)),
+            decoder_alone=known,
             on_sheet=lambda vae, step: self._show_autoencoder(vae, state, say),
         )
-        vae.register_to_config(scaling_factor=1 / latent_deviation(vae, pictures))
-        vae.save_pretrained(vae_folder(self.state, self.factor))
-        (self.state / "latents.safetensors").unlink(missing_ok=True)
+        folder = vae_folder(self.state, self.factor)
+        if known:
+            scale = load_vae(self.state).config.scaling_factor
+        else:
+            scale = 1 / latent_deviation(vae, pictures)
+            (self.state / "latents.safetensors").unlink(missing_ok=True)
+        vae.register_to_config(scaling_factor=scale)
+        vae.save_pretrained(folder)
 
     def _train_denoiser(self, say: Callable[[str], None]) -> None:
         state = RunState(self.state, "denoiser")
@@ -145,7 +153,7 @@ class TinyTraining:
     ) -> None:
         """Draw the curves, and held-out pictures above their round trips."""
         plot_losses(state, self.state / f"{state.name}_losses.png")
-        held_out = PictureStore(DataSet(self.data), held_out=True, limit=8)
+        held_out = PictureStore(DataSet(self.data), held_out=True, limit=self.sheet)
         whole = [t.to(self.device) for t in held_out_tensors(held_out, 128)]
         if whole:
             tensors = [t[:, :3] for t in whole]
@@ -161,7 +169,7 @@ class TinyTraining:
     ) -> None:
         """Draw the curves, and samples for the captions of held-out pictures."""
         plot_losses(state, self.state / f"{state.name}_losses.png")
-        held_out = PictureStore(DataSet(self.data), held_out=True, limit=8)
+        held_out = PictureStore(DataSet(self.data), held_out=True, limit=self.sheet)
         captions = [one.caption for one in held_out.shown]
         if captions:
             samples = sample(vae, denoiser, tokenizer, captions)
