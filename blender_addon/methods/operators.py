@@ -1,5 +1,7 @@
 """Operators for the methods: named settings, and the edit that is made by moving an object."""
 
+from typing import Any
+
 import bpy
 from bpy.props import IntProperty, StringProperty
 
@@ -76,6 +78,42 @@ class IMPETUS_OT_keep_where_it_was(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class IMPETUS_OT_picture_in_camera(bpy.types.Operator):
+    """Lay the start picture over what the camera sees, as the film has it, or take it off again"""
+
+    bl_idname = "impetus.picture_in_camera"
+    bl_label = "Show in Camera"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        camera = context.scene.camera
+        if camera is None or camera.type != "CAMERA" or camera.data.library is not None:
+            cls.poll_message_set("Needs an active camera of this file")
+        elif context.scene.impetus.diffusion.picture is None:
+            cls.poll_message_set("Choose the picture first")
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        camera = context.scene.camera.data
+        picture = context.scene.impetus.diffusion.picture
+        if (shown := picture_in(camera, picture)) is not None:
+            camera.background_images.remove(shown)
+            return {"FINISHED"}
+        shown = camera.background_images.new()
+        shown.image, shown.alpha = picture, 1.0
+        shown.frame_method, shown.display_depth = "CROP", "FRONT"  # covers the film, as the start
+        camera.show_background_images = True
+        return {"FINISHED"}
+
+
+def picture_in(camera: bpy.types.Camera, picture: bpy.types.Image) -> Any:
+    """Return the camera's background that shows this picture, or None."""
+    return next((each for each in camera.background_images if each.image == picture), None)
+
+
 def keep_pose(ob: bpy.types.Object, frame: int) -> None:
     """Key an object's place and rotation, as they are now, at `frame`; it may move from then on."""
     turned = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
@@ -85,5 +123,9 @@ def keep_pose(ob: bpy.types.Object, frame: int) -> None:
         ob.impetus.role = "KINEMATIC"
 
 
-classes = (IMPETUS_OT_diffusion_preset, IMPETUS_OT_keep_where_it_was)
+classes = (
+    IMPETUS_OT_diffusion_preset,
+    IMPETUS_OT_keep_where_it_was,
+    IMPETUS_OT_picture_in_camera,
+)
 register, unregister = bpy.utils.register_classes_factory(classes)

@@ -8,6 +8,7 @@ from . import costs, presets
 from .edits.panels import draw_edits
 from .masks import draw_mask
 from .motion_panels import draw_motion
+from .operators import picture_in
 from .properties import ImpetusDiffusion
 
 
@@ -78,10 +79,19 @@ class OUTPUT_PT_impetus_start(_OfDiffusion, bpy.types.Panel):
                 number.prop(diffusion, "frame", text="")
             case "PICTURE":
                 layout.template_ID(diffusion, "picture", open="image.open", text="Picture")
+                _draw_camera_button(layout, context)
             case "GENERATED":
                 column = layout.column(align=True)
                 column.prop(diffusion, "start_steps")
                 column.prop(diffusion, "start_guidance")
+
+
+def _draw_camera_button(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    camera, picture = context.scene.camera, context.scene.impetus.diffusion.picture
+    is_camera = camera is not None and camera.type == "CAMERA"
+    shown = is_camera and picture is not None and picture_in(camera.data, picture) is not None
+    text = "Hide in Camera" if shown else "Show in Camera"
+    layout.operator("impetus.picture_in_camera", text=text, icon="CAMERA_DATA")
 
 
 class OUTPUT_PT_impetus_motion(_OfDiffusion, bpy.types.Panel):

@@ -174,6 +174,18 @@ def test_a_start_picture_is_srgb_and_upright(stage, is_float):
     assert (found[1, :, 0] == (188 if is_float else 128)).all()  # linear 0.5 is sRGB 188
 
 
+def test_the_start_picture_is_laid_over_the_camera_and_taken_off(stage):
+    with pytest.raises(RuntimeError, match="Choose the picture first"):
+        bpy.ops.impetus.picture_in_camera()
+    image = bpy.data.images.new("Photo", 4, 2)
+    stage.impetus.diffusion.picture = image
+    bpy.ops.impetus.picture_in_camera()
+    (shown,) = stage.camera.data.background_images
+    assert (shown.image, shown.frame_method) == (image, "CROP")
+    bpy.ops.impetus.picture_in_camera()
+    assert not len(stage.camera.data.background_images)
+
+
 def test_the_motion_of_the_shot_needs_no_physics(stage):
     cube = bpy.data.objects["Cube"]
     cube.keyframe_insert("location", frame=1)

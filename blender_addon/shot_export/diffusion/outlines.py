@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from ..things import shown_in_render
 from .plane import Plane
 
+Floats = NDArray[np.float64]
 Labels = NDArray[np.int32]
 STEP = 1e-5
 "Share of the distance by which a ray goes on behind what no render shows."
@@ -31,12 +32,18 @@ class Sight:
     ) -> None:
         self._scene, self._layer, self._plane, self._clip = scene, layer, plane, clip
         self._shown = shown_in_render(layer)
+        self._known: dict[tuple[str, ...], Labels] = {}
 
     def labels(self, objects: Sequence[bpy.types.Object]) -> Labels:
         """Return (H, W): 0 for the background, n where the n-th of `objects` is in front."""
+        key = tuple(ob.name_full for ob in objects)
+        if key not in self._known:
+            self._known[key] = self._cast(objects)
+        return self._known[key]
+
+    def _cast(self, objects: Sequence[bpy.types.Object]) -> Labels:
         film = self._plane.film
         found = np.zeros((film.height, film.width), np.int32)
-        numbers = {ob.name_full: number for number, ob in enumerate(objects, 1)}
         (x0, y0), (x1, y1) = self._reach(objects)
         if x1 <= x0 or y1 <= y0:
             return found
@@ -44,24 +51,36 @@ class Sight:
         pixels = np.stack([columns.ravel(), rows.ravel()], 1)
         eye, middles = self._plane.pose[:3, 3], pixels.astype(np.float64) + 0.5
         rays = (self._plane.world(middles) - eye) / self._plane.depth  # 1 along the axis
-        seen = [self._first(Vector(eye), Vector(ray)) for ray in rays]
-        found[pixels[:, 1], pixels[:, 0]] = [numbers.get(name, 0) for name in seen]
+        numbers = {ob.name_full: number for number, ob in enumerate(objects, 1)}
+        shown: dict[bpy.types.Object, int] = {}  # the number of each object met; -1: look behind it
+        near, far = self._clip
+        cast, depsgraph = self._scene.ray_cast, self._layer.depsgraph
+        reach = (far - near) * np.linalg.norm(rays, axis=1)
+        each = zip((eye + near * rays).tolist(), rays.tolist(), reach.tolist(), strict=True)
+        labels = []
+        for start, ray, length in each:
+            hit, place, _, _, ob, _ = cast(depsgraph, start, ray, distance=length)
+            if hit and ob not in shown:
+                seen = self._is_shown(ob.original)
+                shown[ob] = numbers.get(ob.original.name_full, 0) if seen else -1
+            number = shown[ob] if hit else 0
+            labels.append(self._behind(eye, ray, place, numbers) if number < 0 else number)
+        found[pixels[:, 1], pixels[:, 0]] = labels
         return found
 
-    def _first(self, eye: Vector, ray: Vector) -> str:
-        """Return the full name of the first object on a ray that a render shows."""
-        near, far = self._clip
+    def _behind(self, eye: Floats, ray: list[float], place: Vector, numbers: dict[str, int]) -> int:
+        """Return the number of what a render shows behind `place`, which it does not show."""
+        direction, end = Vector(ray), Vector(eye) + Vector(ray) * self._clip[1]
         for _ in range(MOST_UNSEEN):
-            start = eye + ray * near
+            start = place + direction * STEP * (place - Vector(eye)).length
             hit, place, _, _, ob, _ = self._scene.ray_cast(
-                self._layer.depsgraph, start, ray, distance=(far - near) * ray.length
+                self._layer.depsgraph, start, direction, distance=(end - start).length
             )
             if not hit:
-                return ""
+                return 0
             if self._is_shown(ob.original):
-                return ob.original.name_full
-            near = ((place - eye).length / ray.length) * (1 + STEP)
-        return ""
+                return numbers.get(ob.original.name_full, 0)
+        return 0
 
     def _is_shown(self, ob: bpy.types.Object) -> bool:
         return not ob.hide_render and ob.visible_camera and ob != self._scene.impetus.domain
