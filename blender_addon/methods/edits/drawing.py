@@ -7,8 +7,9 @@ from gpu_extras.batch import batch_for_shader
 from numpy.typing import NDArray
 
 from ...shot_export.diffusion.plane import plane_of
-from .figures import arrow_head, figure
-from .handles import places_of
+from .figures import arrow_head, circle, figure
+from .handles import SIZE, places_of
+from .properties import ImpetusHandle
 
 BEFORE, AFTER = (0.9, 0.9, 0.9, 0.55), (1.0, 0.62, 0.18, 1.0)
 FAINT = 0.35
@@ -41,7 +42,19 @@ def draw() -> None:
         for lines, color in ((drawn.before, BEFORE), ([*drawn.after, *drawn.ways, *heads], AFTER)):
             for line in lines:
                 _draw_line(plane.world(line), (*color[:3], color[3] * strength))
+        for handle in edit.handles:
+            radius = SIZE * plane.film.width * (0.7 if handle.name.startswith("goal") else 1.0)
+            _draw_line(plane.world(circle(at[handle.name], radius)), _handle_color(handle))
     gpu.state.blend_set("NONE")
+
+
+def _handle_color(handle: ImpetusHandle) -> tuple[float, ...]:
+    """Handles are drawn as well as their empties: a picture in front of the camera hides those."""
+    theme = bpy.context.preferences.themes[0].view_3d
+    if not handle.object.select_get():
+        return AFTER if handle.name.startswith("goal") else BEFORE
+    active = handle.object == bpy.context.view_layer.objects.active
+    return (*(theme.object_active if active else theme.object_selected), 1.0)
 
 
 def _draw_line(points: NDArray[np.float64], color: tuple[float, ...]) -> None:

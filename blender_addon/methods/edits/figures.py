@@ -39,7 +39,7 @@ def figure(kind: str, at: Mapping[str, Floats]) -> Figure:
                 [_line(center, start)], [_line(center, goal)], [_arc(center, start, goal)]
             )
         case "SCALE":
-            circles = [_circle(center, np.hypot(*(each - center))) for each in (start, goal)]
+            circles = [circle(center, np.hypot(*(each - center))) for each in (start, goal)]
             way = _line(start, center + (start - center) * _ratio(start - center, goal - center))
             return Figure(circles[:1], circles[1:], [way])
     along = start - center
@@ -59,13 +59,14 @@ def arrow_head(way: Floats, size: float) -> Floats:
     return np.stack([way[-1] + sides[0], way[-1], way[-1] + sides[1]])
 
 
-def _line(start: Floats, end: Floats) -> Floats:
-    return np.stack([start, end])
-
-
-def _circle(center: Floats, radius: float) -> Floats:
+def circle(center: Floats, radius: float) -> Floats:
+    """Return a closed polyline."""
     angles = np.linspace(0, 2 * np.pi, ROUND + 1)
     return center + radius * np.stack([np.cos(angles), np.sin(angles)], 1)
+
+
+def _line(start: Floats, end: Floats) -> Floats:
+    return np.stack([start, end])
 
 
 def _arc(center: Floats, start: Floats, goal: Floats) -> Floats:
