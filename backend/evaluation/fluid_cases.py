@@ -27,14 +27,16 @@ def swirl(cells: tuple[int, ...] = (12, 24, 48), seconds: float = 0.5) -> Result
         smoke.restore(smoke.state() | {"velocity": exact})
         smoke.advance(seconds)
         errors.append(float(np.abs(smoke.velocity() - exact)[1:n, 1:n].mean()))
-    n, found = np.array(cells, float), np.array(errors)
-    order = -float(np.polyfit(np.log(n), np.log(found), 1)[0])
+    sides, found = np.log2(np.array(cells, float)), np.log2(np.array(errors))
+    order = -float(np.polyfit(sides, found, 1)[0])
     return Result(
         {"mean_error_finest": errors[-1], "order": order},
         ("log2 cells", "log2 mean error"),
-        [("found", np.log2(n), np.log2(found)),
-         ("order 2", np.log2(n), np.log2(found[0]) - 2 * np.log2(n / n[0]))],
-    )  # fmt: skip
+        [
+            ("found", sides, found),
+            ("order 2", sides, found[0] - 2 * (sides - sides[0])),
+        ],
+    )
 
 
 def taylor_green(n: int) -> NDArray[np.float32]:
@@ -126,14 +128,14 @@ def volume(cells: int = 24, seconds: float = 4.0) -> Result:
             "worst_fullness": float(max(full, key=lambda value: abs(value - 1))),
         },
         ("time [s]", "how full the cells within are"),
-        [("found", time, np.array(full)), ("exact", time, np.ones(len(time)))],
+        [("found", time, np.array(full)), ("exact", time, np.ones_like(time))],
     )
 
 
 def flock(count: int = 200, seconds: float = 8.0) -> Result:
     """Agents that start anyhow come to fly one way, in the plane and in space."""
     figures: dict[str, float | bool] = {}
-    curves = []
+    curves: list[tuple[str, NDArray[np.float64], NDArray[np.float64]]] = []
     for dimension in (2, 3):
         rng = np.random.default_rng(0)
         settings = FlockSettings(1.0, 0.2, 1.0, 2.0, 0.2, 4.0)
@@ -144,7 +146,7 @@ def flock(count: int = 200, seconds: float = 8.0) -> Result:
             order.append(agents.order())
         figures[f"order_at_start_{dimension}d"] = order[0]
         figures[f"order_at_end_{dimension}d"] = order[-1]
-        time = 0.05 * np.arange(1, len(order) + 1)
+        time = np.asarray(0.05 * np.arange(1, len(order) + 1), np.float64)
         curves.append((f"{dimension} dimensions", time, np.array(order)))
     return Result(figures, ("time [s]", "length of the mean direction"), curves)
 

@@ -137,7 +137,7 @@ class Liquid:
         self._sort()
         self._mark()
         liquid = np.asarray(self._kind.to_numpy()) == FLUID
-        return liquid & ~self._solver.beside_air(liquid, self._open)
+        return np.asarray(liquid & ~self._solver.beside_air(liquid, self._open))
 
     def grid_velocity(self) -> tuple[Floats, NDArray[np.bool_]]:
         """The velocity on the faces (faces, dimension) [m/s] and which cells (shape) are liquid."""

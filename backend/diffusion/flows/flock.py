@@ -92,11 +92,9 @@ class FlockFlow:
             whole = np.floor(moved[place])
             rest = moved[place] - whole
             here = shift(mask, rest[::-1], order=1, prefilter=False) > 0.5
-            rows, columns = np.nonzero(here)
-            rows, columns = rows + corner[0] + int(whole[1]), columns + corner[1] + int(whole[0])
-            inside = (rows >= 0) & (rows < len(shown)) & (columns >= 0)
-            inside &= columns < shown.shape[1]
-            shown[rows[inside], columns[inside]] = place + 1
+            pixels = np.argwhere(here) + corner + whole[::-1].astype(np.int64)
+            inside = ((pixels >= 0) & (pixels < shown.shape)).all(1)
+            shown[pixels[inside, 0], pixels[inside, 1]] = place + 1
         return shown, len(self._numbers) - shown
 
 
