@@ -214,16 +214,18 @@ class MotionGuidance:
             seen = occlusion_mask(task.flow, task.moving, task.visible)
         else:
             seen = np.ones(task.moving.shape, np.bool_)
+        decode, source = self.model.decode, to_tensor(task.source).to(device)
+        if self.settings.decoder == "tiny":
+            # Both pictures as it shows them: what it loses is then no difference of theirs.
+            small = fit_small_decoder(self.model, self._padded(task.source))
+            decode, source = small.__call__, crop(small(z0), self.size)
         energy = GuidanceEnergy(
             self.flow_network,
             terms,
-            to_tensor(task.source).to(device),
+            source,
             torch.from_numpy(task.flow).permute(2, 0, 1)[None].to(device),
             torch.from_numpy(seen).float()[None, None].to(device),
         )
-        decode = self.model.decode
-        if self.settings.decoder == "tiny":
-            decode = fit_small_decoder(self.model, self._padded(task.source)).__call__
         return GuidanceStep(
             self.model, self.settings, energy, lambda z: crop(decode(z), self.size), z0
         )

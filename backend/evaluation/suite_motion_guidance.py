@@ -114,8 +114,8 @@ def _methods(tools: Tools, plan: Plan) -> dict[str, Make]:
 
 
 def _sweeps(tools: Tools, plan: Plan) -> dict[str, Make]:
-    """Return the fast preset from the source's own noise: all motion is then the guidance's."""
-    base = msgspec.structs.replace(fast_settings(), hard_warp_start=None)
+    """Return the fast preset in 25 steps from the source's own noise: guidance does all the moving."""
+    base = msgspec.structs.replace(fast_settings(), hard_warp_start=None, steps=25)
     made = {
         f"recursions_{count}": guided(tools, msgspec.structs.replace(base, recursions=count))
         for count in plan.recursions
