@@ -114,7 +114,7 @@ def _methods(tools: Tools, plan: Plan) -> dict[str, Make]:
 
 
 def _sweeps(tools: Tools, plan: Plan) -> dict[str, Make]:
-    """Return the fast preset in 25 steps from the source's own noise: guidance does all the moving."""
+    """Return the fast preset from the source's own noise: guidance does all the moving."""
     base = msgspec.structs.replace(fast_settings(), hard_warp_start=None, steps=25)
     made = {
         f"recursions_{count}": guided(tools, msgspec.structs.replace(base, recursions=count))
