@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.image_motions import (
     FlockMotion,
     LiquidMotion,
@@ -72,6 +73,22 @@ def test_what_comes_round_the_ball_is_new_and_the_sky_is_not() -> None:
     assert len(fresh) == pytest.approx(25.6 * (1 - np.cos(0.314159)), abs=1)
     assert fresh.min() > 48
     np.testing.assert_allclose(motion.backward[32, 48], (25.6 * np.sin(0.314159), 0), atol=0.3)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [ShiftMotion((np.inf, 0.0)), SmokeMotion(vorticity=1e12), LiquidMotion(gravity=(0.0, np.nan))],
+)
+def test_numbers_out_of_proportion_are_named_at_once(settings: Settings) -> None:
+    with pytest.raises(ShotError, match="expected numbers of up to"):
+        simulated(settings).step(1)
+
+
+def test_the_wildest_smoke_stays_finite() -> None:
+    wild = SmokeMotion(resolution=24, vorticity=1e4, buoyancy=500.0)
+    source = simulated(wild, frames=4)
+    for k in range(1, 4):
+        assert np.isfinite(source.step(k).forward).all()
 
 
 def test_an_axis_of_no_length_is_named() -> None:

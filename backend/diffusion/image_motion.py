@@ -7,6 +7,7 @@ from functools import partial
 from typing import Literal, Protocol
 
 from ..contract.arrays import ArraySet
+from ..contract.errors import ShotError
 from ..contract.image_motions import (
     LiquidMotion,
     ShiftMotion,
@@ -23,6 +24,8 @@ from .motion import FrameMotion, novelty_map, semi_lagrangian
 
 Backward = Literal["exact", "semi-lagrangian"]
 RULES = Novelty()
+MOST = 1e5
+"No pixels a frame, and no strength of anything here, is greater in earnest."
 
 
 class MotionSource(Protocol):
@@ -98,12 +101,13 @@ def frame_motion(
 def make_flow(
     settings: SimulatedSettings, arrays: ArraySet, size: tuple[int, int], fps: float, seed: int
 ) -> FlowSource:
-    """Start a simulation at its first frame."""
+    """Start a simulation at its first frame; ShotError for numbers out of all proportion."""
     from .flows.analytic import PlaneFlow, SphereFlow
     from .flows.flock import FlockFlow
     from .flows.liquid import LiquidFlow
     from .flows.smoke import SmokeFlow
 
+    _require_moderate(settings)
     if isinstance(settings, ShiftMotion | TurnMotion):
         return PlaneFlow(settings, size)
     if isinstance(settings, SphereMotion):
@@ -113,3 +117,15 @@ def make_flow(
     if isinstance(settings, LiquidMotion):
         return LiquidFlow(settings, arrays, size, fps, seed)
     return FlockFlow(settings, arrays, size, fps, seed)
+
+
+def _require_moderate(settings: SimulatedSettings) -> None:
+    for name in settings.__struct_fields__:
+        value = getattr(settings, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and not abs(number) <= MOST:
+                raise ShotError(
+                    f"Method, motion, {name}",
+                    f"expected numbers of up to {MOST:.0f}, got {number:.3g}.",
+                    "Choose a smaller one.",
+                )

@@ -36,6 +36,8 @@ Floats = NDArray[np.float32]
 COURANT = 2.0
 "Cells that the fastest smoke may cross in a substep."
 MOST_SUBSTEPS = 64
+MOST_CONFINEMENT = 0.5
+"Share of a cell's turn that is added to it in a substep: beyond it whirls feed themselves."
 LAYERS = 3
 "Cells into obstacles to which the velocity beside them is continued, for what is traced there."
 
@@ -211,7 +213,7 @@ class Smoke:
         if settings.vorticity > 0:
             _find_curl(self._u, self._curl)
             # The force is epsilon h (N x omega), and the curl here is in velocities per cell.
-            strength = settings.vorticity * dt
+            strength = min(settings.vorticity * dt, MOST_CONFINEMENT)
             moved = self._spare_faces[0]
             _confine(strength, self._curl, self._passes, self._u, moved)
             self._u, self._spare_faces[0] = moved, self._u
