@@ -14,7 +14,7 @@ from mathutils import Matrix, Vector
 from blender_addon.methods import presets
 
 FRAMES = 48
-PROMPT = "a red jelly monkey head, yellow sand, blue water and a grey ball on a round stage"
+PROMPT = "a red jelly monkey head in front of a pile of sand and blue water, a black ball"
 STAGE_RADIUS = 1.3
 
 
@@ -52,6 +52,10 @@ def diffuse(scene: bpy.types.Scene) -> None:
     diffusion = scene.impetus.diffusion
     diffusion.method, diffusion.model, diffusion.prompt = "MOTIONCRAFT", "tiny", PROMPT
     presets.apply(diffusion, "Fast")
+    # A small model invents little over 48 frames: less noise, and hardly any guidance.
+    craft = diffusion.motioncraft
+    craft.tau, craft.guidance, craft.posterior = 200.0, 1.5, "MODE"
+    craft.novelty.ceiling, craft.novelty.active = 0.5, False
 
 
 def _physics(scene: bpy.types.Scene) -> None:
