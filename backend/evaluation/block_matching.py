@@ -1,8 +1,9 @@
 """Dense motion between two maps of any number of channels, by matching blocks; no learning.
 
 At every cell the displacement whose Gaussian-weighted sum of squared differences over all channels
-is least, among all whole ones up to a reach; then the vertex of the parabola through it and its
-neighbours, along each axis.
+is least, among all whole ones up to a reach, with a cost of their own that grows with the square of
+the displacement; then the vertex of the parabola through it and its neighbours, along each axis,
+without that cost.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from scipy.ndimage import gaussian_filter, shift
 
 Floats = NDArray[np.float32]
 
-WINDOW = 1.5  # cells, deviation of the block's weight
+WINDOW = 3.0  # cells, deviation of the block's weight
+PRIOR = 0.3  # cost of a displacement of the whole reach, as part of the mean difference
 
 
 def block_motion(first: Floats, second: Floats, reach: int, *, window: float = WINDOW) -> Floats:
@@ -27,7 +29,9 @@ def block_motion(first: Floats, second: Floats, reach: int, *, window: float = W
             moved = shift(second, offset, order=0, mode="nearest")
             difference = np.sum((first - moved) ** 2, axis=2)
             costs[row, column] = gaussian_filter(difference, window, mode="nearest")
-    best = costs.reshape(size * size, height, width).argmin(axis=0)
+    offsets = np.mgrid[-reach : reach + 1, -reach : reach + 1] / reach
+    prior = PRIOR * costs.mean() * np.sum(offsets**2, axis=0)
+    best = (costs + prior[:, :, None, None]).reshape(size * size, height, width).argmin(axis=0)
     rows, columns = np.unravel_index(best, (size, size))
     y, x = np.mgrid[:height, :width]
     down = _vertex(lambda step: costs[np.clip(rows + step, 0, size - 1), columns, y, x])

@@ -8,11 +8,12 @@ the two are correlated. Measured here on pairs of consecutive held-out frames wh
   drawn for each frame on its own, or `inverted`, by DDIM inversion along the denoiser's own
   prediction with the clip's caption, to the last step of 25 below tau (factor 8 only);
 - motion between the two latents is estimated by block matching over all channels with a reach of
-  40 px of the picture, and compared with the true motion, averaged over each cell's pixels;
+  40 px of the picture (`block_matching.py`; its two constants were chosen on pictures, not on
+  latents), and compared with the true motion, averaged over each cell's pixels;
 - Pearson's correlation of the two, for x and y each, pooled over all cells of all pairs whose
-  pixels are for the most part known and seen in both frames; and the same over the better textured
-  half of each pair's cells, where motion can be seen at all (the smaller eigenvalue of the
-  structure tensor of the first frame, shrunk).
+  pixels are for the most part known and seen in both frames, and move less than the reach; the
+  same over the better textured half of each pair's cells, where motion can be seen at all (the
+  smaller eigenvalue of the structure tensor of the first frame, shrunk).
 
 `shrunk picture` is the same estimate on the pictures themselves, averaged over each cell: what the
 estimator can do. A correlation of 1 is a latent that moves exactly as its picture.
@@ -152,7 +153,7 @@ def _cells(pair: Pair, maps: tuple[Floats, Floats], factor: int) -> Cells:
     weight = shrunk(pair.valid[..., None].astype(np.float32), factor)
     motion = np.where(pair.valid[..., None], pair.motion, 0).astype(np.float32)
     true: Floats = (shrunk(motion, factor) / np.maximum(weight, 1e-6)).astype(np.float32)
-    counts = weight[..., 0] > KNOWN
+    counts = (weight[..., 0] > KNOWN) & (np.abs(true).max(axis=2) <= REACH)
     seen = texture(shrunk(pair.first.astype(np.float32), factor))
     return Cells(found[counts], true[counts], (seen > np.median(seen))[counts])
 
@@ -228,12 +229,12 @@ def table(results: dict[str, Any]) -> str:
     lines = [
         f"Pearson correlation of latent and true motion, {results['pairs']} held-out pairs",
         "",
-        f"{'':28}" + "".join(f"{f'tau {tau}':>9}" for tau in results["taus"]),
+        f"{'':32}" + "".join(f"{f'tau {tau}':>9}" for tau in results["taus"]),
     ]
     for name, row in results["latents"].items():
         for kind in ("x_all", "y_all", "x_textured", "y_textured"):
             values = "".join(f"{one[kind]:9.3f}" for one in row)
-            lines.append(f"{name + ', ' + kind.replace('_', ' '):28}{values}")
+            lines.append(f"{name + ', ' + kind.replace('_', ' '):32}{values}")
     lines.append("")
     for name, one in results["pictures"].items():
         values = "  ".join(f"{kind.replace('_', ' ')} {value:.3f}" for kind, value in one.items())
