@@ -134,6 +134,7 @@ FIXES = {
     "SHOW_IN_RENDER": "Show",
     "REMOVE_PHYSICS": "Remove Physics",
     "MAKE_KINEMATIC": "Make Kinematic",
+    "SET_UP_DIFFUSION": "Set Up",
     "ADD_EDIT": "Add Edit",
     "RESET_HANDLES": "Reset Handles",
     "FIRST_SOURCE": "Use First",

@@ -109,6 +109,38 @@ class IMPETUS_OT_set_up(bpy.types.Operator):
         return {"FINISHED"}
 
 
+class IMPETUS_OT_set_up_diffusion(bpy.types.Operator):
+    """Fetch what diffusion needs, torch above all, into the backend's folder"""
+
+    bl_idname = "impetus.set_up_diffusion"
+    bl_label = "Set Up Diffusion"
+
+    @classmethod
+    def poll(cls, _context: bpy.types.Context) -> bool:
+        if not bpy.app.online_access:
+            cls.poll_message_set("Needs online access: Preferences, System, Network")
+        elif not machine.has_backend() or not machine.can_set_up():
+            cls.poll_message_set("Set up the backend first")
+        elif state.work:
+            cls.poll_message_set("It is being set up")
+        else:
+            return True
+        return False
+
+    def invoke(self, context: bpy.types.Context, _event: bpy.types.Event) -> set[str]:
+        return context.window_manager.invoke_props_dialog(self, width=360)
+
+    def draw(self, _context: bpy.types.Context) -> None:
+        fetched, kept = backend_setup.DIFFUSION_MEGABYTES, backend_setup.DIFFUSION_DISK_MEGABYTES
+        column = self.layout.column(align=True)
+        column.label(text=f"Downloads up to {fetched / 1000:g} GB once,")
+        column.label(text=f"and keeps up to {kept / 1000:g} GB in the extension's folder.")
+
+    def execute(self, _context: bpy.types.Context) -> set[str]:
+        session.set_up_diffusion()
+        return {"FINISHED"}
+
+
 class IMPETUS_OT_stop(bpy.types.Operator):
     """Stop setting up, and remove what was begun"""
 
@@ -173,6 +205,8 @@ class IMPETUS_OT_fix(bpy.types.Operator):
                 scene.camera = found or _new_camera(context)
             case "ADD_PHYSICS":
                 return bpy.ops.object.impetus_add()
+            case "SET_UP_DIFFUSION":
+                return bpy.ops.impetus.set_up_diffusion("INVOKE_DEFAULT")
             case "ADD_EDIT":
                 return bpy.ops.impetus.add_edit()
             case "RESET_HANDLES":
@@ -230,6 +264,7 @@ classes = (
     OBJECT_OT_impetus_remove,
     OBJECT_OT_impetus_material,
     IMPETUS_OT_set_up,
+    IMPETUS_OT_set_up_diffusion,
     IMPETUS_OT_stop,
     IMPETUS_OT_connect,
     IMPETUS_OT_disconnect,

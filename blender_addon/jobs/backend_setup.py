@@ -20,6 +20,9 @@ PYTHONS = ((3, 12), (3, 11), (3, 13))
 DOWNLOAD_MEGABYTES = 155
 "What pip fetches for the pinned packages on Linux; other systems differ by a few."
 DISK_MEGABYTES = 600
+DIFFUSION_MEGABYTES = 3000 if sys.platform == "linux" else 400
+"What pip fetches for diffusion, torch above all: on Linux, it brings what a GPU needs."
+DIFFUSION_DISK_MEGABYTES = 8000 if sys.platform == "linux" else 2000
 
 
 class SetupError(ImpetusError):
@@ -50,7 +53,12 @@ def is_ready(folder: Path, wheel: Path | None) -> bool:
     return wheel is None or mark.read_text("utf-8").strip() == wheel.name
 
 
-def plan(folder: Path, extension: Path) -> Plan:
+def can_diffuse(folder: Path) -> bool:
+    """Return whether `folder` holds a finished environment with what diffusion needs."""
+    return is_ready(folder, None) and (folder / "diffusion.txt").is_file()
+
+
+def plan(folder: Path, extension: Path, disk_megabytes: int = DISK_MEGABYTES) -> Plan:
     """Return what setting up would do. Raises SetupError with a clear word where it cannot."""
     wheels = sorted((extension / "wheels").glob("impetus-*.whl"))
     if not wheels:
@@ -59,9 +67,9 @@ def plan(folder: Path, extension: Path) -> Plan:
             "Install the extension from its zip, or name a Python in the preferences.",
         )
     room = shutil.disk_usage(_existing(folder)).free >> 20
-    if room < DISK_MEGABYTES:
+    if room < disk_megabytes:
         raise SetupError(
-            f"Expected {DISK_MEGABYTES} MB of free disk for the backend, got {room} MB.",
+            f"Expected {disk_megabytes} MB of free disk for the backend, got {room} MB.",
             "Free some space.",
         )
     pins = extension / "requirements.txt"
@@ -86,8 +94,12 @@ def find_python() -> Path:
 
 
 def set_up(folder: Path, extension: Path) -> Generator[Notice, None, None]:
-    """Make the environment in `folder`; closing the generator removes what was begun."""
+    """Make the environment in `folder`; closing the generator removes what was begun.
+
+    One that could diffuse can do so again.
+    """
     yield Stepped(KEY, "Look for Python", 0.0)
+    could_diffuse = can_diffuse(folder)
     what = plan(folder, extension)
     shutil.rmtree(what.folder, ignore_errors=True)
     log = what.folder.with_name(what.folder.name + ".log")
@@ -96,20 +108,33 @@ def set_up(folder: Path, extension: Path) -> Generator[Notice, None, None]:
         venv: list[str | Path] = [what.base, "-I", "-m", "venv", what.folder]
         for _ in watch(venv, log, _environment(), "Making the environment"):
             yield Stepped(KEY, "Make environment", 0.0)
-        yield from _install(what, log)
+        yield from _install(what, "backend", DOWNLOAD_MEGABYTES, log)
         (what.folder / "ready.txt").write_text(what.wheel.name, "utf-8")
     except BaseException:
         shutil.rmtree(what.folder, ignore_errors=True)
         raise
+    if could_diffuse:
+        yield from set_up_diffusion(folder, extension)
+    else:
+        yield Finished(KEY)
+
+
+def set_up_diffusion(folder: Path, extension: Path) -> Generator[Notice, None, None]:
+    """Add what diffusion needs to the finished environment in `folder`."""
+    yield Stepped(KEY, "Look up packages", 0.0)
+    what = plan(folder, extension, DIFFUSION_DISK_MEGABYTES)
+    log = what.folder.with_name(what.folder.name + ".log")
+    yield from _install(what, "diffusion", DIFFUSION_MEGABYTES, log)
+    (what.folder / "diffusion.txt").write_text(what.wheel.name, "utf-8")
     yield Finished(KEY)
 
 
-def _install(what: Plan, log: Path) -> Generator[Notice, None, None]:
+def _install(what: Plan, extra: str, megabytes: int, log: Path) -> Generator[Notice, None, None]:
     """Let pip say how far it is: the sizes of what it fetches, then that it installs."""
     pip: list[str | Path] = [
         backend_python(what.folder), "-I", "-m", "pip", "install", "--no-input", "--no-color",
         "--disable-pip-version-check", "--only-binary=:all:", "--progress-bar=off",
-        f"{what.wheel}[backend]",
+        f"{what.wheel}[{extra}]",
     ]  # fmt: skip
     if what.pins:
         pip += ["--constraint", str(what.pins)]
@@ -118,7 +143,7 @@ def _install(what: Plan, log: Path) -> Generator[Notice, None, None]:
         if found := re.search(r"Downloading (\S+?)-\S+ \(([\d.]+) ([kM])B\)", line):
             text = f"Download {found[1].replace('_', ' ')}"
             # pip names a package as its download begins: what is counted is what went before.
-            factor = min(fetched / DOWNLOAD_MEGABYTES, 1.0) * 0.8
+            factor = min(fetched / megabytes, 1.0) * 0.8
             fetched += float(found[2]) / (1 if found[3] == "M" else 1000)
         elif line.startswith("Installing collected"):
             text, factor = "Install packages", 0.85

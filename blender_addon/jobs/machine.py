@@ -7,7 +7,7 @@ import bpy
 from impetus.backend.contract.errors import LinkError
 from impetus.backend.contract.keys import user_folder
 
-from .backend_setup import backend_python, is_ready
+from .backend_setup import backend_python, can_diffuse, is_ready
 
 EXTENSION = Path(__file__).parents[1]
 PACKAGE = __package__.rpartition(".")[0]
@@ -47,6 +47,11 @@ def is_outdated() -> bool:
     """Return whether the environment is there, but of another version of the extension."""
     folder = environment_folder()
     return is_ready(folder, None) and not is_ready(folder, _wheel())
+
+
+def lacks_diffusion() -> bool:
+    """Return whether the environment is there without what diffusion needs."""
+    return _named_python() is None and has_backend() and not can_diffuse(environment_folder())
 
 
 def can_set_up() -> bool:

@@ -5,6 +5,7 @@
 
 import time
 import uuid
+from collections.abc import Generator
 from pathlib import Path
 
 import bpy
@@ -45,9 +46,16 @@ def disconnect() -> None:
 
 def set_up() -> None:
     """Make the backend's environment, then connect."""
+    _set_up(backend_setup.set_up(machine.environment_folder(), machine.EXTENSION))
+
+
+def set_up_diffusion() -> None:
+    """Add what diffusion needs to the backend's environment, then connect."""
+    _set_up(backend_setup.set_up_diffusion(machine.environment_folder(), machine.EXTENSION))
+
+
+def _set_up(work: Generator[orders.Notice, None, None]) -> None:
     state.work = backend_setup.KEY
-    folder = machine.environment_folder()
-    work = backend_setup.set_up(folder, machine.EXTENSION)
     state.link.order(orders.Run(backend_setup.KEY, work))
     say(link="SETUP", sentence="", remedy="", stage="Look for Python", factor=0.0)
 

@@ -8,6 +8,7 @@ import bpy
 from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.method_check import SMALLEST
 
+from ..jobs import machine
 from ..methods.costs import walked_steps
 from ..methods.edits.handles import is_whole
 from ..methods.masks import ImpetusMask
@@ -56,6 +57,10 @@ def used_masks(diffusion: ImpetusDiffusion) -> dict[str, ImpetusMask]:
 
 
 def _model(diffusion: ImpetusDiffusion) -> Iterator[Problem]:
+    if machine.lacks_diffusion():
+        yield Problem(
+            WHERE, "The backend has what renders, not yet what diffuses", "SET_UP_DIFFUSION"
+        )
     known = bpy.data.window_managers[0].impetus.models.split("\n")
     if not diffusion.model.strip():
         yield Problem(WHERE, "No model is chosen", "BUILT_IN_MODEL")

@@ -1,6 +1,7 @@
 """The diffusion settings of a scene: as the contract's method in the shot, and told when wrong."""
 
 import math
+import sys
 
 import bpy
 import msgspec
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 from impetus.backend.contract import methods as m
-from impetus.backend.contract.errors import ShotError
+from impetus.backend.contract.errors import ImpetusError, ShotError
 from impetus.backend.contract.image_motions import ShotMotion
 
 pytestmark = pytest.mark.blender
@@ -296,6 +297,49 @@ def test_motion_that_is_brought_begins_at_the_first_frame(stage, tmp_path):
     assert texts(stage) == ["Motion that is brought begins at the first frame, not at 4"]
     bpy.ops.impetus.fix(where="Diffusion", fix="FIRST_SOURCE")
     assert export(stage).shot.method.start == m.RenderStart(None)
+
+
+@pytest.fixture
+def environment(tmp_path, monkeypatch):
+    """A backend's environment that renders, and no more."""
+    from blender_addon.jobs import machine
+    from blender_addon.jobs.backend_setup import backend_python
+
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("LOCALAPPDATA", str(tmp_path))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    folder = machine.environment_folder()
+    python = backend_python(folder)
+    python.parent.mkdir(parents=True)
+    python.symlink_to(sys.executable)
+    (folder / "ready.txt").write_text("impetus-0-py3-none-any.whl")
+    return folder
+
+
+def test_a_backend_that_cannot_diffuse_is_told(stage, environment):
+    from blender_addon import preflight
+
+    problem, *others = preflight.problems(stage)
+    assert all(other.is_warning for other in others)
+    assert problem.text == "The backend has what renders, not yet what diffuses"
+    assert problem.fix == "SET_UP_DIFFUSION"
+    with pytest.raises(RuntimeError, match=r"online access|Set up the backend first"):
+        bpy.ops.impetus.set_up_diffusion()
+    (environment / "diffusion.txt").write_text("impetus-0-py3-none-any.whl")
+    assert texts(stage) == []
+
+
+def test_diffusion_that_cannot_be_installed_leaves_no_mark(environment, tmp_path, monkeypatch):
+    from blender_addon.jobs import backend_setup
+
+    monkeypatch.setattr(backend_setup, "DIFFUSION_DISK_MEGABYTES", 0)
+    wheels = tmp_path / "extension_files" / "wheels"
+    wheels.mkdir(parents=True)
+    (wheels / "impetus-0-py3-none-any.whl").write_text("no wheel")
+    with pytest.raises(ImpetusError, match="Installing the backend ended with"):
+        list(backend_setup.set_up_diffusion(environment, wheels.parent))
+    assert not backend_setup.can_diffuse(environment)
+    assert backend_setup.is_ready(environment, None)
 
 
 def test_models_are_what_the_backend_tells(stage):
