@@ -158,15 +158,18 @@ def test_without_guidance_it_is_inversion_and_sampling(
 def test_guidance_lowers_the_energy(
     model: DiffusionModel, network: FlowNetwork, picture: np.ndarray
 ) -> None:
+    """Of colours along the wanted flow: that of a random network is no smooth hill to descend."""
+    terms = GuidanceTerms(flow_weight=0.0, target_flow_warp=True, flow_iterations=1)
+
     def energy(**changes: Any) -> float:
-        guidance = guide(model, network, **changes)
+        guidance = guide(
+            model, network, terms=terms, gradient="estimate", steps=10, recursions=1, **changes
+        )
         guidance.edit(picture, FLOW)
         return guidance.log.energies[-1][0]
 
-    free = energy(weight=1e-9)
-    once, four = (energy(weight=3000.0, recursions=k) for k in (1, 4))
-    assert once < free
-    assert four < once
+    # More recursions help a trained network alone: noise that is added anew must be taken away.
+    assert energy(weight=30.0) < 0.96 * energy(weight=1e-9)
 
 
 def test_nothing_that_moves_leaves_the_source(
