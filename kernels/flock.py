@@ -167,6 +167,44 @@ def _clear(distance: ti.template(), place: ti.template(), x):
     return sample_cells(distance, inside), gradient / ti.max(gradient.norm(), 1e-12)
 
 
+@ti.func
+def _seen(
+    dimension: ti.template(),
+    table: ti.template(),
+    position: ti.template(),
+    velocity: ti.template(),
+    order: ti.template(),
+    start: ti.template(),
+    shape: ti.template(),
+    low: ti.template(),
+    size,
+    p,
+):
+    """What agent p sees of others: the way from those too near, the sums of velocities and ways."""
+    x = _row(position, p, dimension)
+    apart, along, middle, count = x * 0.0, x * 0.0, x * 0.0, 0.0
+    for o in range(3**dimension):
+        number, exists, rest = 0, 1, o
+        for k in ti.static(range(dimension)):
+            at = ti.min(int((x[k] - low[k]) / size), shape[k] - 1) + rest % 3 - 1
+            rest //= 3
+            if at < 0 or at >= shape[k]:
+                exists = 0
+            number = number * shape[k] + at
+        if exists == 1:
+            for i in range(start[number], start[number + 1]):
+                q = order[i]
+                way = _row(position, q, dimension) - x
+                far = way.norm()
+                if q != p and far < table[SIGHT]:
+                    count += 1.0
+                    along += _row(velocity, q, dimension)
+                    middle += way
+                    if far < table[NEAR]:
+                        apart -= way / ti.max(far * far, 1e-12)
+    return apart, along, middle, count
+
+
 @ti.kernel
 def _steer(
     dimension: ti.template(),
@@ -185,26 +223,9 @@ def _steer(
 ):
     for p in range(position.shape[0]):
         x, v = _row(position, p, dimension), _row(velocity, p, dimension)
-        apart, along, middle, count = x * 0.0, x * 0.0, x * 0.0, 0.0
-        for o in range(3**dimension):
-            number, exists, rest = 0, 1, o
-            for k in ti.static(range(dimension)):
-                at = ti.min(int((x[k] - low[k]) / size), shape[k] - 1) + rest % 3 - 1
-                rest //= 3
-                if at < 0 or at >= shape[k]:
-                    exists = 0
-                number = number * shape[k] + at
-            if exists == 1:
-                for i in range(start[number], start[number + 1]):
-                    q = order[i]
-                    way = _row(position, q, dimension) - x
-                    far = way.norm()
-                    if q != p and far < table[SIGHT]:
-                        count += 1.0
-                        along += _row(velocity, q, dimension)
-                        middle += way
-                        if far < table[NEAR]:
-                            apart -= way / ti.max(far * far, 1e-12)
+        apart, along, middle, count = _seen(
+            dimension, table, position, velocity, order, start, shape, low, size, p
+        )
         total = table[SEPARATION] * _toward(apart, v, table[SPEED])
         if count > 0.0:
             total += table[ALIGNMENT] * _toward(along, v, table[SPEED])

@@ -14,6 +14,7 @@ import taichi as ti
 from numpy.typing import NDArray
 from scipy.ndimage import generate_binary_structure, label
 
+from ..array_types import i32
 from .grid import FLUID, Field, FluidDomain, cell_at, cell_field, is_cell, is_face, size_of
 
 CHECK_EVERY = 4
@@ -96,15 +97,17 @@ class PressureSolver:
         return found & fluid
 
     def _solve(self, kind: Any, passes: Any, tolerance: float, most: int) -> Solved:
-        dots = (self._lines, self._peaks, self._scalars)
-        fields = (kind, passes, self.pressure, self._b, self._r, self._z, self._p)
         serial = self.domain.cells <= FEW
-        _start(serial, *fields, *dots)
+        cells, r, p = (kind, passes), self._r, self._p
+        dots = (self._lines, self._peaks, self._scalars)
+        _reset(self._b, self.pressure, r)
+        _aim(serial, 1, *cells, r, self._z, p, *dots)
         first = left = float(self._scalars.to_numpy()[SIZE])
         done = 0
         while left > tolerance * first and done < most:
             for _ in range(CHECK_EVERY):
-                _iterate(serial, *fields, self._ap, *dots)
+                _descend(serial, *cells, p, self._ap, self.pressure, r, self._lines, self._scalars)
+                _aim(serial, 0, *cells, r, self._z, p, *dots)
             done += CHECK_EVERY
             left = float(self._scalars.to_numpy()[SIZE])
         return Solved(done, left / first if first > 0 else 0.0)
@@ -177,6 +180,14 @@ def _peak_line(a: ti.template(), J):
 
 
 @ti.func
+def _peak(lines: ti.template()):
+    peak = 0.0
+    for J in ti.grouped(ti.ndrange(*lines.shape)):
+        peak = ti.max(peak, lines[J])
+    return peak
+
+
+@ti.func
 def _sum(lines: ti.template()):
     total = ti.cast(0.0, ti.f64)
     for J in ti.grouped(ti.ndrange(*lines.shape)):
@@ -185,70 +196,70 @@ def _sum(lines: ti.template()):
 
 
 @ti.kernel
-def _start(
+def _reset(b: Field, q: Field, r: Field):
+    for I in ti.grouped(b):
+        q[I], r[I] = 0.0, b[I]
+
+
+@ti.kernel
+def _aim(
     serial: ti.template(),
+    first: i32,  # whether there is no search direction yet
     kind: Field,
     passes: Field,
-    q: Field,
-    b: Field,
     r: Field,
-    z: Field,
-    p: Field,
+    z: Field,  # written: r, preconditioned
+    p: Field,  # the search direction
     lines: Field,
     peaks: Field,
     scalars: Field,
 ):
+    """Find the next search direction (Golub and Van Loan 2013, algorithm 11.5.1)."""
     ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        q[I], r[I], z[I] = 0.0, b[I], 0.0
+    for cell in range(size_of(r)):
+        z[cell_at(r, cell)] = 0.0
     ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        _relax(0, z, r, kind, passes, I)
+    for cell in range(size_of(r)):
+        _relax(0, z, r, kind, passes, cell_at(r, cell))
     ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        _relax(1, z, r, kind, passes, I)
+    for cell in range(size_of(r)):
+        _relax(1, z, r, kind, passes, cell_at(r, cell))
     ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        _relax(0, z, r, kind, passes, I)
-    ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        p[I] = z[I]
+    for cell in range(size_of(r)):
+        _relax(0, z, r, kind, passes, cell_at(r, cell))
     ti.loop_config(serialize=serial)
     for line in range(size_of(lines)):
         J = cell_at(lines, line)
         lines[J], peaks[J] = _dot_line(r, z, J), _peak_line(r, J)
     for _ in range(1):
+        scalars[SLOPE] = scalars[RHO]
         scalars[RHO] = _sum(lines)
-        size = 0.0
-        for J in ti.grouped(ti.ndrange(*peaks.shape)):
-            size = ti.max(size, peaks[J])
-        scalars[SIZE] = size
+        scalars[SIZE] = _peak(peaks)
+    ti.loop_config(serialize=serial)
+    for cell in range(size_of(r)):
+        I = cell_at(r, cell)
+        beta = 0.0
+        if first == 0 and scalars[SLOPE] > 0.0:
+            beta = ti.cast(scalars[RHO] / scalars[SLOPE], ti.f32)
+        p[I] = z[I] + beta * p[I]
 
 
 @ti.kernel
-def _iterate(
+def _descend(
     serial: ti.template(),
     kind: Field,
     passes: Field,
-    q: Field,
-    b: Field,
-    r: Field,
-    z: Field,
     p: Field,
-    ap: Field,
+    ap: Field,  # written: the equation's left side of p
+    q: Field,
+    r: Field,
     lines: Field,
-    peaks: Field,
     scalars: Field,
 ):
-    """One step of conjugate gradients (Golub and Van Loan 2013, algorithm 11.5.1)."""
+    """Go along the search direction as far as it leads down."""
     ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
+    for cell in range(size_of(p)):
+        I = cell_at(p, cell)
         ap[I] = 0.0
         if kind[I] == FLUID:
             total, diagonal = _neighbours(p, kind, passes, I)
@@ -260,41 +271,12 @@ def _iterate(
     for _ in range(1):
         scalars[SLOPE] = _sum(lines)
     ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        z[I] = 0.0
+    for cell in range(size_of(p)):
+        I = cell_at(p, cell)
         if scalars[SLOPE] > 0.0:
             alpha = ti.cast(scalars[RHO] / scalars[SLOPE], ti.f32)
             q[I] += alpha * p[I]
             r[I] -= alpha * ap[I]
-    ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        _relax(0, z, r, kind, passes, I)
-    ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        _relax(1, z, r, kind, passes, I)
-    ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        _relax(0, z, r, kind, passes, I)
-    ti.loop_config(serialize=serial)
-    for line in range(size_of(lines)):
-        J = cell_at(lines, line)
-        lines[J], peaks[J] = _dot_line(r, z, J), _peak_line(r, J)
-    for _ in range(1):
-        scalars[SLOPE] = scalars[RHO]
-        scalars[RHO] = _sum(lines)
-        size = 0.0
-        for J in ti.grouped(ti.ndrange(*peaks.shape)):
-            size = ti.max(size, peaks[J])
-        scalars[SIZE] = size
-    ti.loop_config(serialize=serial)
-    for cell in range(size_of(b)):
-        I = cell_at(b, cell)
-        if scalars[SLOPE] > 0.0:
-            p[I] = z[I] + ti.cast(scalars[RHO] / scalars[SLOPE], ti.f32) * p[I]
 
 
 @ti.kernel
