@@ -20,6 +20,8 @@ Floats = NDArray[np.float32]
 SIGHT, NEAR, SEPARATION, ALIGNMENT, COHESION, GOAL, AVOIDANCE, SPEED, FORCE, CLEARANCE = range(10)
 "Places of the settings in what the kernel reads."
 MOST_CELLS = 1 << 22
+AHEAD = 0.4
+"Seconds of its way before an obstacle in which an agent begins to turn."
 TRIES = 4
 "Steps out of an obstacle: its distance field is exact only far from its edges."
 
@@ -44,7 +46,7 @@ class FlockSettings:
     attraction: float = 0.5
     "Of the goal, where there is one."
     avoidance: float = 4.0
-    "Of obstacles, within reach of a second's way."
+    "Of obstacles, as far off as the way of AHEAD seconds."
     clearance: float = 0.0
     "The agents' own radius [m]: as far as that they stay out of obstacles."
 
@@ -238,16 +240,13 @@ def _steer(
                 way[k] = goal[k] - x[k]
             total += table[GOAL] * _toward(way, v, table[SPEED])
         clear, out = _clear(distance, place, x)
-        reach = table[CLEARANCE] + ti.max(0.0, -v.dot(out))
-        if clear < reach:
+        reach = AHEAD * table[SPEED]
+        if clear < table[CLEARANCE] + reach:
             # Turn along the surface, and the more away from it the closer it is.
-            slide = v - ti.min(v.dot(out), 0.0) * out
             near = 1.0 - ti.max(clear - table[CLEARANCE], 0.0) / ti.max(reach, 1e-9)
-            total += (
-                table[AVOIDANCE]
-                * near
-                * _toward(slide + table[SPEED] * near * out, v, table[SPEED])
-            )
+            slide = v - ti.min(v.dot(out), 0.0) * out
+            away = slide + 2.0 * table[SPEED] * near * out
+            total += table[AVOIDANCE] * near * _toward(away, v, table[SPEED])
         # Steering is a change of velocity wished for within a second; no one can turn faster.
         strength = total.norm()
         total *= ti.min(1.0, table[FORCE] / ti.max(strength, 1e-12))

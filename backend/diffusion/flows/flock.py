@@ -19,7 +19,7 @@ DISC = 0.02
 "Radius of an agent, in film heights, where none are given."
 SIGHT, NEAR = 2.0, 3.0
 "How far agents see, in mean ways between them, and how close is too close, in their radii."
-FORCE = 3.0
+FORCE = 6.0
 "Largest acceleration, in speeds a second."
 EDGE = 0.08
 "Film heights from the film's edge at which agents turn back."
