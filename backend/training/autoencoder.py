@@ -50,6 +50,9 @@ def train_autoencoder(
     for part in (vae.encoder, vae.quant_conv):
         part.requires_grad_(not decoder_alone)
     loop = TrainingLoop(vae, state, settings, device=device)
+    if decoder_alone:  # what is in use is the average: from here on both are that
+        kept = {k: t for k, t in loop.average.items() if k.startswith(("encoder.", "quant_conv."))}
+        vae.load_state_dict(kept, strict=False)
 
     def losses(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         if step % 200 == 0:
