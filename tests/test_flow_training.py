@@ -132,11 +132,13 @@ def test_motion_that_is_not_finite_is_not_known(data: Path, tmp_path: Path) -> N
         fields = dict(stored)
     fields["forward"][4, 5] = np.nan
     fields["forward"][6, 7, 0] = np.inf
+    fields["forward"][8, 9] = (-300, 300)  # past the camera
     np.savez(path, **fields)
     pair = clip_steps(DataSet(tmp_path), held_out=False, both_ways=False)[0].read()
     assert not pair.known[4, 5]
     assert not pair.known[6, 7]
-    assert pair.known.sum() == SIZE[0] * SIZE[1] - 2
+    assert not pair.known[8, 9]
+    assert pair.known.sum() == SIZE[0] * SIZE[1] - 3
     assert np.isfinite(pair.flow).all()
 
 
