@@ -113,6 +113,18 @@ def test_no_one_enters_an_obstacle(dimension: int) -> None:
         assert np.linalg.norm(flock.position - 1, axis=1).min() > 0.6 + 0.05 - 0.02
 
 
+def test_one_who_flies_at_a_wall_turns_before_it() -> None:
+    x = np.arange(40) * 0.1 + 0.05
+    wall = np.repeat((4.0 - x)[:, None], 40, 1).astype(np.float32)
+    start = np.array([[2.0, 2.0]]), np.array([[1.0, 0.1]])
+    flock, farthest = Flock(CALM, *start, DistanceField(wall, (0.0, 0.0), 0.1)), 0.0
+    for _ in range(60):
+        flock.advance(0.05)
+        farthest = max(farthest, float(flock.position[0, 0]))
+    assert 3.3 < farthest < 3.98
+    assert flock.position[0, 0] < 3.9
+
+
 def test_far_flung_agents_need_no_memory() -> None:
     x = np.array([[0.0, 0.0], [1e6, -1e6], [1e6, -1e6 + 0.25]], np.float32)
     flock = Flock(CALM, x, np.ones((3, 2)))

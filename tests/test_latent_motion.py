@@ -159,7 +159,10 @@ def test_floor_and_ceiling_pass_through() -> None:
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])
 def test_a_kept_state_goes_on_to_the_bit(mode: WarpMode) -> None:
-    motion = frame(backward_of(turned(3), (2.2, -1.7)))
+    backward = backward_of(turned(3), (2.2, -1.7))
+    strip = np.zeros((256, 256), np.float32)
+    strip[:, 100:102] = 1  # too little of a cell to be new at once: it waits
+    motion = FrameMotion(backward, np.maximum(novelty_map(backward), strip))
     whole, first, second = (LatentMotion(FACTOR, mode) for _ in range(3))
     expected = [whole.step(motion) for _ in range(6)]
     for _ in range(3):
