@@ -108,7 +108,7 @@ class Sample:
                 edges=stored["edges"],
                 forward=motion["forward"],
                 backward=motion["backward"],
-                valid=stored["valid"] if "valid" in stored else None,
+                valid=stored.get("valid"),
             )
 
 
