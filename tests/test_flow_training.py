@@ -223,15 +223,16 @@ def test_loss_counts_known_pixels_hidden_ones_too(data: Path) -> None:
 
 
 def test_loss_weighs_later_iterations_more(data: Path) -> None:
-    """With no update at all each iteration is equally far off: the sum is geometric."""
+    """Each update is made one cell to the right, so that how far off each iteration is is known."""
     pair = clip_steps(DataSet(data), held_out=False, both_ways=False)[0].read()
     network = FlowNetwork()
     torch.nn.init.zeros_(network.update.head[1].weight)
-    torch.nn.init.zeros_(network.update.head[1].bias)
+    network.update.head[1].bias.data = torch.tensor([1.0, 0.0])
     values = flow_losses(network, as_batch([pair]), 3)
-    away = abs(MOVE[0]) + abs(MOVE[1])
-    assert float(values["loss"].detach()) == pytest.approx((1 + 0.8 + 0.64) * away, rel=1e-4)
-    assert float(values["error"]) == pytest.approx(np.hypot(*MOVE), rel=1e-4)
+    away = [abs(MOVE[0] - 8 * n) + abs(MOVE[1]) for n in (1, 2, 3)]
+    wanted = 0.64 * away[0] + 0.8 * away[1] + away[2]
+    assert float(values["loss"].detach()) == pytest.approx(wanted, rel=1e-4)
+    assert float(values["error"]) == pytest.approx(np.hypot(MOVE[0] - 24, MOVE[1]), rel=1e-4)
 
 
 def test_phases_follow_one_another() -> None:
