@@ -10,6 +10,7 @@ from impetus.backend.contract.errors import ModelError
 from impetus.backend.evaluation.measures.embedding import embedding, layout_embedding, similarity
 from impetus.backend.evaluation.measures.pictures import gradient_energy, psnr, ssim, ssim_map
 from impetus.backend.evaluation.measures.videos import (
+    dis_flow,
     flow_error,
     frame_consistency,
     in_frame,
@@ -166,3 +167,9 @@ def test_lpips_loads_its_published_layout(tmp_path: Path) -> None:
     assert 0 < network.distance(a, near) < network.distance(a, b)
     with pytest.raises(ModelError):
         load_lpips(tmp_path / "absent")
+
+
+def test_dis_finds_a_shift() -> None:
+    image = texture(width=96)
+    found = dis_flow(image, np.roll(image, 3, axis=1))
+    np.testing.assert_allclose(np.median(found[20:-20, 20:-20], axis=(0, 1)), (3, 0), atol=0.1)

@@ -24,7 +24,6 @@ from impetus.backend.evaluation.edit_results import (
     Figures,
     Result,
     Tools,
-    dis_flow,
     measure,
     result_of,
     warp_and_sdedit,
@@ -119,12 +118,6 @@ def test_flow_error_falls_once_things_have_moved(tools: Tools) -> None:
     same, moved = (measure(tools, case, made, 2.0) for made in (image, warped(case)))
     assert same.flow_dis == pytest.approx(5, rel=0.02)
     assert moved.flow_dis < 0.3 * same.flow_dis
-
-
-def test_dis_finds_a_shift() -> None:
-    image = texture(96, 96)
-    found = dis_flow(image, np.roll(image, 3, axis=1))
-    np.testing.assert_allclose(np.median(found[20:-20, 20:-20], axis=(0, 1)), (3, 0), atol=0.1)
 
 
 def test_sdedit_of_much_noise_leaves_the_warped_picture(tools: Tools) -> None:

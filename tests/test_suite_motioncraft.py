@@ -1,8 +1,11 @@
 """The MotionCraft suite's shots and measures: true videos score as true, wrong ones do not."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from impetus.backend.evaluation.made_with import made_with
 from impetus.backend.evaluation.measures.embedding import layout_embedding
 from impetus.backend.evaluation.motioncraft_shots import TrueShot, make_shots
 from impetus.backend.evaluation.suite_motioncraft import _shift, measure, summary, table
@@ -55,3 +58,13 @@ def test_the_table_has_a_row_for_each_method_and_the_papers(truck: TrueShot) -> 
     assert text.count("still") == 2
     assert "MotionCraft, SD 1.5 [paper]" in text
     assert "0.9819" in text
+
+
+def test_what_is_kept_is_named_by_weights_and_settings(tmp_path: Path) -> None:
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"first")
+    first = made_with((weights,), 16)
+    assert first == made_with((weights,), 16)
+    assert first != made_with((weights,), 6), "another length is another video"
+    weights.write_bytes(b"other")
+    assert first != made_with((weights,), 16), "other weights make other pictures"

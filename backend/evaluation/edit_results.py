@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import cv2
 import imageio.v3 as imageio
 import msgspec
 import numpy as np
@@ -26,7 +25,7 @@ from ..diffusion.motion_guidance import MotionGuidance
 from ..diffusion.sampling import Grid, add_noise, denoise
 from .edit_cases import EditCase
 from .measures.embedding import similarity
-from .measures.videos import Embed, flow_error
+from .measures.videos import Embed, dis_flow, flow_error
 
 Image = NDArray[np.uint8]
 MARGIN = 10.0
@@ -120,13 +119,6 @@ def network_flow(network: FlowNetwork, first: Image, second: Image) -> NDArray[n
     large = network.estimate(enlarge(pair[0], zoom), enlarge(pair[1], zoom), ITERATIONS)
     flow = torch.nn.functional.avg_pool2d(large, zoom) / zoom
     return np.asarray(flow[0].permute(1, 2, 0).cpu().numpy())
-
-
-def dis_flow(first: Image, second: Image) -> NDArray[np.float32]:
-    """Return the flow (H, W, 2) that OpenCV's dense inverse search finds."""
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
-    return np.asarray(search.calc(gray[0], gray[1], None), np.float32)  # type: ignore[call-overload]
 
 
 def guided(tools: Tools, settings: Settings, seed: int = 0) -> Make:

@@ -16,7 +16,10 @@ from ..contract.method_presets import preset_method
 from ..contract.methods import MotionGuidance as Settings
 from ..diffusion.determinism import settle
 from ..diffusion.flow_network import load_flow_network
+from ..diffusion.model_folder import find_model
 from ..diffusion.models import load_model
+from ..diffusion.raft.published import find_weights
+from ..stages.methods.needs import models_folder as own_models
 from .edit_cases import SIDE, EditCase, cases_folder, read_cases
 from .edit_results import (
     Make,
@@ -28,6 +31,7 @@ from .edit_results import (
     warp_and_sdedit,
     warped,
 )
+from .made_with import made_with
 from .measures.embedding import embedding
 from .motion_guidance_plots import plot_fronts, plot_sheet, plot_sweeps
 
@@ -72,7 +76,9 @@ def run(
     name, embed = embedding(models_folder)
     opened = load_model(model, models_folder, width=SIDE, height=SIDE, device=device)
     network = load_flow_network(models_folder=models_folder, device=opened.precision.device)
-    tools = Tools(opened, network, embed, out / "edits")
+    weights = find_model(model, models_folder), find_weights("flow", models_folder or own_models())
+    key = made_with(weights, fast_settings(), Settings())
+    tools = Tools(opened, network, embed, out / "edits" / key)
     tools.folder.mkdir(parents=True, exist_ok=True)
     cases = [case for case in read_cases(cases_folder()) if plan.cases == 10 or case.name in FIRST]
     results = {

@@ -11,23 +11,24 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-import cv2
 import imageio.v3 as iio
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from ..contract.method_presets import preset_method
 from ..contract.methods import MotionCraft as Settings
 from ..contract.methods import Novelty
 from ..diffusion.determinism import settle
+from ..diffusion.model_folder import find_model
 from ..diffusion.models import DiffusionModel, load_model
 from ..diffusion.motion import FrameMotion, semi_lagrangian
 from ..diffusion.motioncraft import MotionCraft
+from .made_with import made_with
 from .measures.embedding import embedding
 from .measures.pictures import Picture, gradient_energy, psnr
 from .measures.videos import (
     Embed,
+    dis_flow,
     flow_error,
     frame_consistency,
     in_frame,
@@ -92,12 +93,13 @@ def run(
     name, embed = embedding(models_folder)
     opened = load_model(model, models_folder, width=WIDTH, height=HEIGHT, device=device)
     shots = make_shots(("truck", "liquid") if quick else (), 6 if quick else 16)
+    key = made_with((find_model(model, models_folder),), _default(), len(shots[0].motions))
     methods = _methods(opened, quick=quick)
     figures: dict[str, dict[str, Figures]] = {}
     sheets: dict[str, dict[str, Video]] = {}
     for shot in shots:
         for method, make in methods.items():
-            video = _kept(out / "videos" / shot.name / method, make, shot)
+            video = _kept(out / "videos" / key / shot.name / method, make, shot)
             figures.setdefault(shot.name, {})[method] = measure(shot, video, embed)
             sheets.setdefault(shot.name, {})[method] = video
     checks = {
@@ -114,7 +116,7 @@ def run(
 def measure(shot: TrueShot, video: Video, embed: Embed) -> Figures:
     """Return the figures of a video of a shot."""
     estimated = [
-        flow_error(_dis(video[k], video[k + 1]), motion, shot.seen[k] & in_frame(motion))[1]
+        flow_error(dis_flow(video[k], video[k + 1]), motion, shot.seen[k] & in_frame(motion))[1]
         for k, motion in enumerate(shot.forward)
     ]
     figures = Figures(
@@ -264,13 +266,6 @@ def _kept(folder: Path, make: Make, shot: TrueShot) -> Video:
             iio.imwrite(folder / f"{k:04d}.png", picture)
         done.touch()
     return [np.asarray(iio.imread(path), np.uint8) for path in sorted(folder.glob("*.png"))]
-
-
-def _dis(first: Picture, second: Picture) -> NDArray[np.float32]:
-    """The flow (H, W, 2) that OpenCV's dense inverse search finds."""
-    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
-    return np.asarray(search.calc(gray[0], gray[1], None), np.float32)  # type: ignore[call-overload]
 
 
 def summary(

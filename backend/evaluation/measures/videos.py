@@ -65,6 +65,13 @@ def flow_error(flow: Motion, truth: Motion, mask: Mask | None = None) -> tuple[f
     return float(np.abs(difference).mean()), float(np.linalg.norm(difference, axis=-1).mean())
 
 
+def dis_flow(first: Picture, second: Picture) -> Motion:
+    """Return the flow (H, W, 2) that OpenCV's dense inverse search finds (preset medium)."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    gray = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
+    return np.asarray(search.calc(gray[0], gray[1], None), np.float32)  # type: ignore[call-overload]
+
+
 def undo(following: Picture, forward: Motion) -> Picture:
     """Return the next frame as seen from this one: sampled at x + forward(x), bilinear."""
     height, width = forward.shape[:2]

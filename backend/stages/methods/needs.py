@@ -53,7 +53,7 @@ def needs_of(method: Method) -> Needs:
     estimating = method.motion.network if isinstance(method.motion, VideoMotion) else None
     first, second = _find_network(guiding), _find_network(estimating)
     read = [path for path in (model.path, first, second) if path is not None]
-    return Needs(model, first, second, tuple(_digest(path) for path in read))
+    return Needs(model, first, second, tuple(content_digest(path) for path in read))
 
 
 def require_memory(needs: Needs, film: Film, device: str, *, gradients: bool) -> None:
@@ -101,7 +101,7 @@ def _find_network(name: str | None) -> Path | None:
     return find_weights(name, models_folder())
 
 
-def _digest(path: Path) -> str:
+def content_digest(path: Path) -> str:
     """Return the sha256 of a file, or of what a model's folder is read for, names included."""
     files = [path]
     if path.is_dir():
