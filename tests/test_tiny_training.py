@@ -1,5 +1,6 @@
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ from impetus.backend.training.latent_store import encode_pictures, load_latents,
 from impetus.backend.training.loop import generator_of
 from impetus.backend.training.packaging import write_pipeline
 from impetus.backend.training.picture_store import PictureStore
+from impetus.backend.training.run_state import read_tensors
 from impetus.backend.training.tiny_training import TinyTraining, load_vae
 
 CAPTIONS = ["a red cube on a wooden floor, morning light", "two glass spheres, left of a tower"]
@@ -200,6 +202,36 @@ def test_two_steps_of_everything_make_a_model(tmp_path: Path) -> None:
     assert torch.equal(latents[0], latents[1])
     assert not torch.equal(before.decode(latents[0]).sample, after.decode(latents[0]).sample)
     assert before.config.scaling_factor == after.config.scaling_factor
+
+
+def test_a_new_run_may_begin_with_a_written_model(tmp_path: Path) -> None:
+    data, first, out = write_data(tmp_path / "data"), tmp_path / "first", tmp_path / "out"
+    TinyTraining(data=data, state=first, out=out, steps=1, sheet=0).run(print)
+    again = tmp_path / "again"
+    onward = TinyTraining(data=data, state=again, part="denoiser", steps=1, sheet=0, start=out)
+    said: list[str] = []
+    onward.run(said.append)
+    assert said[0] == f"Beginning with the weights in {out}."
+    color = torch.rand(1, 3, 32, 32)
+    latents = [load_vae(state).encode(color).latent_dist.mode() for state in (first, again)]
+    torch.testing.assert_close(latents[0], latents[1], atol=0.02, rtol=0.02)  # half precision
+    kept, _ = read_tensors(again / "denoiser.safetensors")
+    packaged = StableDiffusionPipeline.from_pretrained(out, local_files_only=True).unet.state_dict()
+    for name, weight in packaged.items():  # one step at the warm-up's first rate hardly moves them
+        torch.testing.assert_close(kept[f"network.unet.{name}"], weight, atol=2e-4, rtol=0)
+    assert not (again / "denoiser_half.safetensors").exists()
+
+
+def test_latents_are_made_again_for_more_pictures(tmp_path: Path) -> None:
+    data, state = write_data(tmp_path / "data", count=40), tmp_path / "state"
+    training = TinyTraining(data=data, state=state, steps=1, sheet=0)
+    training.run(print)
+    write_data(tmp_path / "more", count=44)
+    for place in sorted((tmp_path / "more" / "pictures").iterdir())[40:]:
+        place.rename(data / "pictures" / place.name)
+    for part, wanted in (("autoencoder", 37), ("denoiser", 41)):
+        replace(training, part=part).run(print)
+        assert load_latents(state / "latents.safetensors").pictures == wanted
 
 
 def test_without_pictures_nothing_starts(tmp_path: Path) -> None:

@@ -26,6 +26,9 @@ State = Annotated[
 Seed = Annotated[int, typer.Option(help="Of every random choice.")]
 Steps = Annotated[int | None, typer.Option(help="This many steps, whatever they take.")]
 TorchDevice = Annotated[str, typer.Option(help="auto, cpu or cuda.")]
+Shipped = Annotated[
+    bool, typer.Option("--shipped", help="Begin a new run with the weights that ship.")
+]
 
 
 @train_app.command("data")
@@ -72,8 +75,10 @@ def train_tiny(
     seed: Seed = 0,
     threads: Annotated[int | None, typer.Option(help="As many as cores if not given.")] = None,
     device: TorchDevice = "auto",
+    shipped: Shipped = False,
 ) -> None:
     """Train the model in the box. A run that had ended goes on with another leg."""
+    from ..diffusion.model_folder import PRESETS
     from .architecture import TrainingError
     from .tiny_training import TinyTraining
 
@@ -91,6 +96,7 @@ def train_tiny(
         seed=seed,
         threads=threads,
         device=_device(device),
+        start=PRESETS / "tiny" if shipped else None,
     ).run(typer.echo)
 
 
@@ -103,8 +109,10 @@ def train_flow(
     steps: Steps = None,
     seed: Seed = 0,
     device: TorchDevice = "auto",
+    shipped: Shipped = False,
 ) -> None:
     """Train the flow network. A run that had ended goes on with another leg."""
+    from ..diffusion.flow_network import load_flow_network
     from .flow_training import train_flow as train
     from .flow_training import write_flow_network
 
@@ -113,6 +121,7 @@ def train_flow(
         state or _training("flow"),
         minutes,
         seed,
+        start=load_flow_network(device=_device(device)) if shipped else None,
         steps=steps,
         device=_device(device),
         say=typer.echo,

@@ -6,9 +6,12 @@ classifier-free guidance (Ho and Salimans 2022, arXiv 2207.12598).
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from functools import partial
 
 import torch
 from diffusers import DDIMScheduler, UNet2DConditionModel
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .architecture import TOKENS, make_scheduler, make_text_encoder, make_unet
@@ -46,19 +49,25 @@ def train_denoiser(
     device: str = "cpu",
     on_sheet: Callable[[Denoiser, int], None] = lambda denoiser, step: None,
 ) -> Denoiser:
-    """Train one leg and return the averaged denoiser; goes on from `state` if there is one."""
+    """Train one leg and return the averaged denoiser; goes on from `state` if there is one.
+
+    Networks run in bfloat16 where that loses nothing, which is half again as fast on a CPU; weights
+    and their averages are float32.
+    """
     torch.manual_seed(settings.seed)
     denoiser = Denoiser(tokenizer)
     denoiser.train()
     loop = TrainingLoop(denoiser, state, settings, device=device)
     scheduler = make_scheduler()
+    attention = partial(sdpa_kernel, SDPBackend.MATH) if device == "cpu" else nullcontext
 
     def losses(step: int, generator: torch.Generator) -> dict[str, torch.Tensor]:
         clean, captions = latents.batch(generator)
         tokens = tokens_of(tokenizer, drop_some(captions, generator))
         noise = torch.randn(clean.shape, generator=generator)
         timesteps = torch.randint(1000, (len(clean),), generator=generator)
-        error = noise_error(denoiser, scheduler, (clean, noise, timesteps, tokens), device)
+        with torch.autocast(torch.device(device).type, torch.bfloat16), attention():
+            error = noise_error(denoiser, scheduler, (clean, noise, timesteps, tokens), device)
         weight = loss_weight(scheduler, timesteps).to(device)
         return {"loss": (weight * error).mean(), "noise_error": error.detach().mean()}
 

@@ -61,6 +61,7 @@ def train_flow(
     seed: int = 0,
     *,
     form: FormName = "small",
+    start: FlowNetwork | None = None,
     steps: int | None = None,
     device: str = "cpu",
     save_seconds: float = 60.0,
@@ -69,13 +70,14 @@ def train_flow(
     """Train for `minutes`, or `steps` steps, and return the network with its averaged weights.
 
     A run that was stopped goes on from `state`; one that had ended goes on with another leg of the
-    schedule. Log and plot lie in `state`. Raises TrainingDataError without pictures in `data`.
+    schedule. A new run begins with the weights of `start`, or with random ones. Log and plot lie in
+    `state`. Raises TrainingDataError without pictures in `data`.
     """
     torch.manual_seed(seed)
     source = FlowSource(DataSet(data))
     kept = RunState(state, RUN)
     loop = TrainingLoop(
-        FlowNetwork(form),
+        start.requires_grad_(True).train() if start is not None else FlowNetwork(form),
         kept,
         LoopSettings(
             minutes=minutes,

@@ -36,6 +36,7 @@ class LatentStore:
     """Posteriors by shape: square, wide, tall. Raises TrainingError where there is none."""
 
     shapes: dict[str, Shape]
+    pictures: int = 0  # how many were encoded
 
     def batch(
         self, generator: torch.Generator, *, count: int | None = None
@@ -67,7 +68,8 @@ def encode_pictures(vae: AutoencoderKL, pictures: PictureStore, *, mirror: bool)
             parts[name].append(
                 ((mean[index] * scale).half(), (deviation[index] * scale).half(), captions[index])
             )
-    return LatentStore({name: _stacked(found) for name, found in parts.items()})
+    shapes = {name: _stacked(found) for name, found in parts.items()}
+    return LatentStore(shapes, len(pictures.shown))
 
 
 def whole_picture(one: Shown) -> tuple[torch.Tensor, str]:
@@ -102,14 +104,13 @@ def save_latents(path: Path, store: LatentStore) -> None:
     for name, shape in store.shapes.items():
         tensors |= {f"{name}.mean": shape.mean, f"{name}.deviation": shape.deviation}
         captions[name] = shape.captions
-    write_tensors(path, tensors, captions)
+    write_tensors(path, tensors, {"captions": captions, "pictures": store.pictures})
 
 
 def load_latents(path: Path) -> LatentStore:
-    tensors, captions = read_tensors(path)
-    return LatentStore(
-        {
-            name: Shape(tensors[f"{name}.mean"], tensors[f"{name}.deviation"], texts)
-            for name, texts in captions.items()
-        }
-    )
+    tensors, about = read_tensors(path)
+    shapes = {
+        name: Shape(tensors[f"{name}.mean"], tensors[f"{name}.deviation"], texts)
+        for name, texts in about["captions"].items()
+    }
+    return LatentStore(shapes, about["pictures"])

@@ -171,6 +171,13 @@ class TrainingLoop(Generic[Network]):
         restore_optimizer(self.optimizer, tensors)
 
 
+def begin_with(network: torch.nn.Module, state: RunState) -> None:
+    """Keep weights that were trained elsewhere as the end of a run's first leg."""
+    loop = TrainingLoop(network, state, LoopSettings(minutes=0.0))
+    loop.place.leg = 1
+    loop.save()
+
+
 def load_average(state: RunState, network: Network) -> Network:
     """Return `network` with the averaged weights of a run, for use."""
     tensors, _ = read_tensors(state.path)

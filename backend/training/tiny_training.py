@@ -22,7 +22,7 @@ from .autoencoder import (
 from .data_set import DataSet
 from .denoiser import Denoiser, train_denoiser
 from .latent_store import LatentStore, encode_pictures, load_latents, save_latents
-from .loop import LoopSettings, load_average
+from .loop import LoopSettings, begin_with, load_average
 from .packaging import write_pipeline
 from .picture_store import PictureStore, held_out_tensors
 from .plots import Picture, as_picture, plot_losses, write_sheet
@@ -51,12 +51,16 @@ class TinyTraining:
     seed: int = 0
     threads: int | None = None
     device: str = "cpu"
+    start: Path | None = None  # a model folder, whose weights a new run begins with
     sheet: int = 8  # pictures on the sheets that show how far it is
 
     def run(self, say: Callable[[str], None]) -> None:
         """Train, or go on training. Raises TrainingError."""
         if self.threads is not None:
             torch.set_num_threads(self.threads)
+        if self.start is not None and not self.state.exists():
+            say(f"Beginning with the weights in {self.start}.")
+            self._begin(self.start)
         if self.part in ("all", "autoencoder"):
             self._train_autoencoder(say)
         if self.part in ("all", "denoiser"):
@@ -71,6 +75,19 @@ class TinyTraining:
                 text_encoder=denoiser.text_encoder,
                 tokenizer=tokenizer,
             )
+
+    def _begin(self, folder: Path) -> None:
+        """Lay a model out as the state of a training whose first leg has ended."""
+        model = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
+        fresh = self.state.with_name(f"{self.state.name}.tmp")
+        shutil.rmtree(fresh, ignore_errors=True)
+        model.vae.save_pretrained(vae_folder(fresh))
+        model.tokenizer.save_pretrained(fresh / "tokenizer")
+        denoiser = Denoiser(model.tokenizer)
+        denoiser.unet, denoiser.text_encoder = model.unet, model.text_encoder
+        begin_with(denoiser, RunState(fresh, "denoiser"))
+        begin_with(model.vae, RunState(fresh, "autoencoder_8"))
+        fresh.rename(self.state)
 
     def _train_autoencoder(self, say: Callable[[str], None]) -> None:
         state = RunState(self.state, f"autoencoder_{self.factor}")
@@ -120,7 +137,7 @@ class TinyTraining:
         """Return autoencoder, latents and tokenizer, each made once and then kept."""
         vae = load_vae(self.state).to(self.device)
         kept = self.state / "latents.safetensors"
-        if not kept.exists():
+        if not kept.exists() or self._has_grown(load_latents(kept)):
             pictures = self._pictures()
             say(f"Encoding {len(pictures.shown)} pictures.")
             save_latents(kept, encode_pictures(vae, pictures, mirror=True))
@@ -133,6 +150,10 @@ class TinyTraining:
             make_tokenizer(captions).save_pretrained(fresh)
             fresh.rename(folder)
         return vae, latents, CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+
+    def _has_grown(self, latents: LatentStore) -> bool:
+        """Tell whether the data has pictures that are not among the latents."""
+        return self.data.is_dir() and len(DataSet(self.data).pictures()) > latents.pictures
 
     def _pictures(self) -> PictureStore:
         pictures = PictureStore(DataSet(self.data))
