@@ -3,9 +3,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from impetus.backend.evaluation.block_matching import block_motion, texture
 from impetus.backend.evaluation.measures.frechet import frechet_distance, picture_distance
-from impetus.backend.evaluation.suite_latent_flow import Cells, Pair, _cells, correlation, shrunk
+from impetus.backend.evaluation.networks.block_matching import block_motion, texture
+from impetus.backend.evaluation.networks.latent_flow import Cells, Pair, _cells, correlation, shrunk
 
 
 def smooth_noise(height: int, width: int, channels: int, seed: int = 0) -> NDArray[np.float32]:

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from impetus.backend.evaluation import physics
-from impetus.backend.evaluation.physics_cases import SAND
+from impetus.backend.evaluation.physics import suite as physics
+from impetus.backend.evaluation.physics.cases import SAND
 
 
 def test_free_fall_is_exact_to_a_thousandth() -> None:

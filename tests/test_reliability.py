@@ -5,9 +5,9 @@ import pytest
 from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.shot_check import check_shot
 from impetus.backend.contract.shot_file import write_shot
-from impetus.backend.evaluation import reliability
+from impetus.backend.evaluation.reliability import suite as reliability
+from impetus.backend.evaluation.reliability.tumble import tumble
 from impetus.backend.evaluation.suites import UnknownSuiteError, run_suite
-from impetus.backend.evaluation.tumble import tumble
 
 from . import shots
 

@@ -23,7 +23,7 @@ from impetus.backend.contract.keys import (
     read_connection,
 )
 from impetus.backend.contract.sockets import CONTROL, Context, client_socket, server_socket
-from impetus.backend.evaluation.mutation import mutate
+from impetus.backend.evaluation.reliability.mutation import mutate
 from impetus.backend.service.doors.gate import Gate
 
 from . import shots

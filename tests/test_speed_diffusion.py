@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 import torch
 
-from impetus.backend.evaluation import speed_diffusion
-from impetus.backend.evaluation.speed_diffusion import Case, compare, run
-from impetus.backend.evaluation.speed_diffusion_plain import write_random_model
+from impetus.backend.evaluation.speed import diffusion as speed_diffusion
+from impetus.backend.evaluation.speed.diffusion import Case, compare, run
+from impetus.backend.evaluation.speed.diffusion_plain import write_random_model
 
 SMALL = Case((32, 32), (32, 32), 5, 1)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from impetus.backend.evaluation import speed_mpm
+from impetus.backend.evaluation.speed import mpm as speed_mpm
 
 
 def test_case_is_the_stated_one(monkeypatch: pytest.MonkeyPatch) -> None:

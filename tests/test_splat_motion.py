@@ -4,8 +4,8 @@ from functools import cache
 
 import pytest
 
-from impetus.backend.evaluation.motion import MotionFigures, measure
-from impetus.backend.evaluation.motion_scenes import scenes
+from impetus.backend.evaluation.motion.scenes import scenes
+from impetus.backend.evaluation.motion.suite import MotionFigures, measure
 
 NAMES = [scene.name for scene in scenes()]
 DIRECTIONS = [1, -1]

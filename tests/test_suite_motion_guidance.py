@@ -12,7 +12,8 @@ from impetus.backend.diffusion.edit_masks import landing
 from impetus.backend.diffusion.elementary_flows import Field
 from impetus.backend.diffusion.flow_network import FlowNetwork
 from impetus.backend.diffusion.models import open_model
-from impetus.backend.evaluation.edit_cases import (
+from impetus.backend.evaluation.measures.embedding import layout_embedding
+from impetus.backend.evaluation.motion_guidance.cases import (
     SPECS,
     EditCase,
     choose_cases,
@@ -20,7 +21,13 @@ from impetus.backend.evaluation.edit_cases import (
     read_cases,
     write_cases,
 )
-from impetus.backend.evaluation.edit_results import (
+from impetus.backend.evaluation.motion_guidance.plots import (
+    means_of,
+    plot_fronts,
+    plot_sheet,
+    plot_sweeps,
+)
+from impetus.backend.evaluation.motion_guidance.results import (
     Figures,
     Result,
     Tools,
@@ -29,14 +36,7 @@ from impetus.backend.evaluation.edit_results import (
     warp_and_sdedit,
     warped,
 )
-from impetus.backend.evaluation.measures.embedding import layout_embedding
-from impetus.backend.evaluation.motion_guidance_plots import (
-    means_of,
-    plot_fronts,
-    plot_sheet,
-    plot_sweeps,
-)
-from impetus.backend.evaluation.suite_motion_guidance import summary, table
+from impetus.backend.evaluation.motion_guidance.suite import summary, table
 from impetus.backend.training.data_set import DataSet
 
 from .tiny_model import write_model

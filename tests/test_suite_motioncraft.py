@@ -7,9 +7,9 @@ import pytest
 
 from impetus.backend.evaluation.made_with import made_with
 from impetus.backend.evaluation.measures.embedding import layout_embedding
-from impetus.backend.evaluation.motioncraft_shots import TrueShot, make_shots
-from impetus.backend.evaluation.suite_motioncraft import _shift, measure, summary, table
-from impetus.backend.evaluation.video_baselines import pixel_warp, still
+from impetus.backend.evaluation.motioncraft.baselines import pixel_warp, still
+from impetus.backend.evaluation.motioncraft.shots import TrueShot, make_shots
+from impetus.backend.evaluation.motioncraft.suite import _shift, measure, summary, table
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from impetus.backend.diffusion.models import open_model, to_image, to_tensor
 from impetus.backend.diffusion.motion import FrameMotion
 from impetus.backend.evaluation.measures.pictures import psnr
-from impetus.backend.evaluation.video_baselines import (
+from impetus.backend.evaluation.motioncraft.baselines import (
     Sampling,
     img2img,
     inpainted_warp,
@@ -96,7 +96,7 @@ def test_text2video_zero_reads_the_first_frame(
     start = picture()
     read = text2video_zero(sampling, start, pan(1))[1]
     monkeypatch.setattr(
-        "impetus.backend.evaluation.video_baselines.read_references",
+        "impetus.backend.evaluation.motioncraft.baselines.read_references",
         lambda references, new: ((0,), (1,), (2,)),
     )
     alone = text2video_zero(sampling, start, pan(1))[1]

@@ -28,8 +28,8 @@ class Case:
 
 def cases() -> dict[str, Case]:
     """Import the cases late: Taichi prints its version on import, which must not go to stdout."""
-    from .speed_mpm import mpm_elastic
-    from .speed_raster import raster_forward
+    from .speed.mpm import mpm_elastic
+    from .speed.raster import raster_forward
 
     return {
         "mpm-elastic": Case(mpm_elastic, "million particle-steps/s", "higher"),

@@ -28,40 +28,40 @@ def run_suite(
         )
     out.mkdir(parents=True, exist_ok=True)
     if name == "reliability":
-        from .reliability import run as run_reliability
+        from .reliability.suite import run as run_reliability
 
         return run_reliability(out, shot=shot)
     if name == "diffusion-speed":
-        from .speed_diffusion import run as run_diffusion_speed
+        from .speed.diffusion import run as run_diffusion_speed
 
         return run_diffusion_speed(out, device)
     if name == "flow-network":
-        from .suite_flow_network import run as run_flow_network
+        from .networks.flow_network import run as run_flow_network
 
         return run_flow_network(out, device=device)
     if name == "tiny-model":
-        from .suite_tiny_model import run as run_tiny_model
+        from .networks.tiny_model import run as run_tiny_model
 
         return run_tiny_model(out, device=device, quick=quick)
     if name == "latent-flow":
-        from .suite_latent_flow import run as run_latent_flow
+        from .networks.latent_flow import run as run_latent_flow
 
         return run_latent_flow(out, device=device, quick=quick)
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))
     if name == "physics":
-        from .physics import run as run_physics
+        from .physics.suite import run as run_physics
 
         return run_physics(out)
     if name == "motioncraft":
-        from .suite_motioncraft import run as run_motioncraft
+        from .motioncraft.suite import run as run_motioncraft
 
         return run_motioncraft(out, device=device, quick=quick)
     if name == "motion-guidance":
-        from .suite_motion_guidance import run as run_motion_guidance
+        from .motion_guidance.suite import run as run_motion_guidance
 
         return run_motion_guidance(out, device=device, quick=quick)
-    from .motion import run as run_motion
+    from .motion.suite import run as run_motion
 
     return run_motion(out)

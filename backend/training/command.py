@@ -36,6 +36,7 @@ def train_data(
     data: Data = None,
     pictures: Annotated[int, typer.Option(help="How many pictures there should be.")] = 6000,
     clips: Annotated[int, typer.Option(help="How many clips there should be.")] = 900,
+    shots: Annotated[int, typer.Option(help="How many clips of splats there should be.")] = 300,
     seed: Seed = 0,
     processes: Annotated[int | None, typer.Option(help="As many as cores if not given.")] = None,
     blender: Annotated[Path | None, typer.Option(help="A Blender, or a Python with bpy.")] = None,
@@ -47,11 +48,12 @@ def train_data(
     from .data_command import make_data
 
     with Progress() as bar:
-        task = bar.add_task("Pictures and clips", total=pictures + clips)
+        task = bar.add_task("Pictures and clips", total=pictures + clips + 2 * shots)
         make_data(
             data or _training("data"),
             pictures,
             clips,
+            shots=shots,
             seed=seed,
             processes=processes,
             blender=blender,

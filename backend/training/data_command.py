@@ -48,7 +48,8 @@ def make_data(
     may raise to end. Workers write into `folder/logs`. Raises TrainingDataError.
     """
     counts = {"pictures": pictures, "clips": clips, "shots": shots}
-    total = sum(counts.values())
+    scenes = sum(counts.values())
+    total = scenes + shots  # each shot is written by Blender, then rendered
     if min(counts.values()) < 0 or total == 0:
         raise TrainingDataError(
             f"Expected numbers of samples to make, but got {counts}.",
@@ -73,15 +74,15 @@ def make_data(
             worker.stop()
     made = _made(folder, counts)
     progress(made, total)
-    if made < total:
+    if made < scenes:
         raise TrainingDataError(
-            f"Expected {total} samples, but {made} could be made.",
+            f"Expected {scenes} samples, but {made} could be made.",
             f"Read why in {folder / 'logs'}; what was made can be trained on.",
         )
     if shots:
         from .splat_pictures import render_shots  # only here: it starts the renderer
 
-        render_shots(folder, check=check)
+        render_shots(folder, progress=lambda done, of: progress(scenes + done, total), check=check)
 
 
 @dataclass

@@ -136,6 +136,14 @@ class DataSet:
         """List the clips in order: those to train on, or those held out for evaluation."""
         return self._list("clips", held_out)
 
+    def stills(self, held_out: bool = False) -> list[Sample]:
+        """List all that a model of pictures learns from: pictures, and clips for their first frame.
+
+        A clip of splats has its first frame among the pictures already.
+        """
+        clips = [clip for clip in self.clips(held_out) if clip.renderer == "cycles"]
+        return self.pictures(held_out) + clips
+
     def _list(self, name: str, held_out: bool) -> list[Sample]:
         folders = sorted((self.folder / name).glob("*[0-9]"))
         return [sample for sample in map(self._sample, folders) if sample.held_out == held_out]

@@ -31,7 +31,7 @@ class PictureStore:
 
     def refresh(self) -> int:
         """Read the pictures that are new, and return how many there are now."""
-        for picture in self.data.pictures(held_out=self.held_out):
+        for picture in self.data.stills(held_out=self.held_out):
             if self.limit is not None and len(self.shown) >= self.limit:
                 break
             key = str(picture.folder)

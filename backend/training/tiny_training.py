@@ -153,7 +153,7 @@ class TinyTraining:
 
     def _has_grown(self, latents: LatentStore) -> bool:
         """Tell whether the data has pictures that are not among the latents."""
-        return self.data.is_dir() and len(DataSet(self.data).pictures()) > latents.pictures
+        return self.data.is_dir() and len(DataSet(self.data).stills()) > latents.pictures
 
     def _pictures(self) -> PictureStore:
         pictures = PictureStore(DataSet(self.data))

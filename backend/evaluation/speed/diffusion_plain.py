@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from tokenizers import pre_tokenizers
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from ..contract.methods import MotionCraft as Settings
-from ..diffusion.models import to_tensor
-from ..diffusion.precision import Precision
+from ...contract.methods import MotionCraft as Settings
+from ...diffusion.models import to_tensor
+from ...diffusion.precision import Precision
 
 FRAMES = 3
 "First, previous, new: the rows of the paper's batch, in each guidance block."

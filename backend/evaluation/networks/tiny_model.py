@@ -17,21 +17,21 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from transformers import CLIPTokenizer
 
-from ..contract.errors import TrainingDataError
-from ..contract.keys import user_folder
-from ..diffusion.models import DiffusionModel, load_model, to_image
-from ..diffusion.sampling import Grid, denoise, invert
-from ..training.architecture import make_scheduler
-from ..training.data_set import DataSet
-from ..training.denoiser import Denoiser, noise_error, tokens_of
-from ..training.latent_store import whole_picture
-from ..training.loop import generator_of
-from ..training.picture_store import PictureStore, Shown
-from ..training.plots import as_picture, write_sheet
-from ..training.run_state import read_tensors
-from ..training.tiny_training import sample
-from .measures.frechet import picture_distance
-from .measures.pictures import psnr, ssim
+from ...contract.errors import TrainingDataError
+from ...contract.keys import user_folder
+from ...diffusion.models import DiffusionModel, load_model, to_image
+from ...diffusion.sampling import Grid, denoise, invert
+from ...training.architecture import make_scheduler
+from ...training.data_set import DataSet
+from ...training.denoiser import Denoiser, noise_error, tokens_of
+from ...training.latent_store import whole_picture
+from ...training.loop import generator_of
+from ...training.picture_store import PictureStore, Shown
+from ...training.plots import as_picture, write_sheet
+from ...training.run_state import read_tensors
+from ...training.tiny_training import sample
+from ..measures.frechet import picture_distance
+from ..measures.pictures import psnr, ssim
 
 Picture = NDArray[np.uint8]
 TIMES = (50, 200, 400, 600, 800, 950)

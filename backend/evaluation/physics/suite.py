@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.mpm.colliders import Plane
-from ...kernels.mpm.materials import Law
-from .fluid_cases import FLUID_CASES
-from .physics_cases import (
+from ....kernels.mpm.colliders import Plane
+from ....kernels.mpm.materials import Law
+from .cases import (
     EARTH,
     FPS,
     JELLY,
@@ -28,6 +27,7 @@ from .physics_cases import (
     push,
     spin_up,
 )
+from .fluids import FLUID_CASES
 
 Floats = NDArray[np.float64]
 

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import binary_opening, distance_transform_edt, label
 
-from ..contract.arrays import ArraySet
-from ..contract.edits import ElementaryFlow, Homography, Rotate, Scale, Stretch, Translate
-from ..diffusion.edit_masks import grow, landing
-from ..diffusion.elementary_flows import Field, compose
-from ..training.data_set import DataSet, Sample
+from ...contract.arrays import ArraySet
+from ...contract.edits import ElementaryFlow, Homography, Rotate, Scale, Stretch, Translate
+from ...diffusion.edit_masks import grow, landing
+from ...diffusion.elementary_flows import Field, compose
+from ...training.data_set import DataSet, Sample
 
 SIDE = 128
 Edits = tuple[ElementaryFlow, ...]

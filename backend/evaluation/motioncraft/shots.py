@@ -14,19 +14,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..contract import shot as s
-from ..contract.arrays import ArraySet
-from ..contract.image_motions import LiquidMotion, SmokeMotion
-from ..contract.part import Color
-from ..diffusion.motion import FrameMotion, novelty_map
-from ..stages.bodies.prepare import prepare
-from ..stages.cache import FrameCache
-from ..stages.images.render import render, scene_of
-from ..stages.images.rendered import RenderedFrame
-from ..stages.simulate import simulate
-from ..stages.splats import pose_splats
-from ..stages.takes.picture import to_bytes8
-from .stage_props import ball, box, look_at, mottled, place, plate, tiles
+from ...contract import shot as s
+from ...contract.arrays import ArraySet
+from ...contract.image_motions import LiquidMotion, SmokeMotion
+from ...contract.part import Color
+from ...diffusion.motion import FrameMotion, novelty_map
+from ...stages.bodies.prepare import prepare
+from ...stages.cache import FrameCache
+from ...stages.images.render import render, scene_of
+from ...stages.images.rendered import RenderedFrame
+from ...stages.simulate import simulate
+from ...stages.splats import pose_splats
+from ...stages.takes.picture import to_bytes8
+from .props import ball, box, look_at, mottled, place, plate, tiles
 
 Picture = NDArray[np.uint8]
 WIDTH, HEIGHT, FRAMES = 256, 144, 16
@@ -165,7 +165,7 @@ def _from_plane(
     arrays: ArraySet,
     frames: int,
 ) -> TrueShot:
-    from ..diffusion.image_motion import RULES, SimulatedMotion, frame_motion
+    from ...diffusion.image_motion import RULES, SimulatedMotion, frame_motion
 
     source = SimulatedMotion(settings, arrays, (WIDTH, HEIGHT), frames, fps=24.0, seed=0)
     steps = [source.step(k) for k in range(1, frames)]

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..diffusion.attention import CrossFrames, Kept, read_references
-from ..diffusion.latent_motion import LatentWarp
-from ..diffusion.latent_warp import warp_latent
-from ..diffusion.models import DiffusionModel, Text, crop, pad_to_factor, to_image, to_tensor
-from ..diffusion.motion import FrameMotion
-from ..diffusion.sampling import (
+from ...diffusion.attention import CrossFrames, Kept, read_references
+from ...diffusion.latent_motion import LatentWarp
+from ...diffusion.latent_warp import warp_latent
+from ...diffusion.models import DiffusionModel, Text, crop, pad_to_factor, to_image, to_tensor
+from ...diffusion.motion import FrameMotion
+from ...diffusion.sampling import (
     Grid,
     add_noise,
     ddim_step,
@@ -27,7 +27,7 @@ from ..diffusion.sampling import (
     inversion_step,
     named_noise,
 )
-from .measures.pictures import Mask, Picture
+from ..measures.pictures import Mask, Picture
 
 NOVEL = 0.5
 RADIUS = 4

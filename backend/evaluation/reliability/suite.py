@@ -15,16 +15,16 @@ from typing import Any
 import psutil
 import zmq
 
-from ..contract import messages as m
-from ..contract.arrays import ArraySet
-from ..contract.client import Client
-from ..contract.errors import InternalError
-from ..contract.keys import client_keys, make_keypair, read_connection
-from ..contract.launch import connect_or_start
-from ..contract.shot import Shot
-from ..contract.shot_file import read_shot
-from ..contract.sockets import CONTROL, client_socket
-from ..contract.take_files import SUFFIX, frame_path
+from ...contract import messages as m
+from ...contract.arrays import ArraySet
+from ...contract.client import Client
+from ...contract.errors import InternalError
+from ...contract.keys import client_keys, make_keypair, read_connection
+from ...contract.launch import connect_or_start
+from ...contract.shot import Shot
+from ...contract.shot_file import read_shot
+from ...contract.sockets import CONTROL, client_socket
+from ...contract.take_files import SUFFIX, frame_path
 from .mutation import mutate
 from .tumble import tumble
 

@@ -10,7 +10,7 @@ from matplotlib.colors import hsv_to_rgb
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from ..training.flow_pairs import FlowPair
+from ...training.flow_pairs import FlowPair
 
 
 @dataclass(frozen=True)

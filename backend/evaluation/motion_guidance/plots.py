@@ -7,8 +7,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from .edit_cases import EditCase
-from .edit_results import Result, warped
+from .cases import EditCase
+from .results import Result, warped
 
 FAMILIES = {
     "sdedit_": "forward warp + SDEdit, by strength",
@@ -96,7 +96,7 @@ def plot_sheet(
 
 def _target(case: EditCase) -> NDArray[np.uint8]:
     """Return the warped source with what moves tinted where it lands."""
-    from ..diffusion.edit_masks import landing
+    from ...diffusion.edit_masks import landing
 
     picture = warped(case).astype(np.float32)
     there = landing(case.field.flow, case.field.moving)

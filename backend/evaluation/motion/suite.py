@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import binary_erosion, maximum_filter, minimum_filter
 
-from ...kernels.splats.raster import SOLID, Passes, render_splats
-from ...kernels.warp import follow, motion_validity
-from .motion_scenes import Scene, Truth, cover, pose_at, scenes, trace
+from ....kernels.splats.raster import SOLID, Passes, render_splats
+from ....kernels.warp import follow, motion_validity
+from .scenes import Scene, Truth, cover, pose_at, scenes, trace
 
 TIME = 3.0
 "Frame at which each scene is measured, against the next and the previous one."

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..contract import shot as s
-from ..contract.arrays import Array, ArraySet
+from ...contract import shot as s
+from ...contract.arrays import Array, ArraySet
 
 FRAMES = 48
 CORNERS = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], np.float32) / 2

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from .measures.pictures import Picture
-from .motioncraft_shots import TrueShot
+from ..measures.pictures import Picture
+from .shots import TrueShot
 
 SHOWN = ("still", "pixel warp", "inpainted warp", "img2img", "Text2Video-Zero", "MotionCraft")
 COLUMNS = 5

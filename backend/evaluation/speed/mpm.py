@@ -9,8 +9,8 @@ import time
 
 import numpy as np
 
-from ...kernels.mpm.materials import ElasticLaw
-from ...kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
+from ....kernels.mpm.materials import ElasticLaw
+from ....kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
 PARTICLES = 100_000
 CELLS = 64

@@ -5,11 +5,11 @@ import random
 import msgspec
 import zmq
 
-from ..contract import messages as m
-from ..contract.arrays import ArrayRef
-from ..contract.errors import LinkError
-from ..contract.keys import Connection, KeyPair
-from ..contract.sockets import CONTROL, client_socket
+from ...contract import messages as m
+from ...contract.arrays import ArrayRef
+from ...contract.errors import LinkError
+from ...contract.keys import Connection, KeyPair
+from ...contract.sockets import CONTROL, client_socket
 
 MAX_CHANGES = 8
 ANSWER_MS = 10_000

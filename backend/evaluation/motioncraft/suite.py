@@ -15,18 +15,18 @@ import imageio.v3 as iio
 import msgspec
 import numpy as np
 
-from ..contract.method_presets import preset_method
-from ..contract.methods import MotionCraft as Settings
-from ..contract.methods import Novelty
-from ..diffusion.determinism import settle
-from ..diffusion.model_folder import find_model
-from ..diffusion.models import DiffusionModel, load_model
-from ..diffusion.motion import FrameMotion, semi_lagrangian
-from ..diffusion.motioncraft import MotionCraft
-from .made_with import made_with
-from .measures.embedding import embedding
-from .measures.pictures import Picture, gradient_energy, psnr
-from .measures.videos import (
+from ...contract.method_presets import preset_method
+from ...contract.methods import MotionCraft as Settings
+from ...contract.methods import Novelty
+from ...diffusion.determinism import settle
+from ...diffusion.model_folder import find_model
+from ...diffusion.models import DiffusionModel, load_model
+from ...diffusion.motion import FrameMotion, semi_lagrangian
+from ...diffusion.motioncraft import MotionCraft
+from ..made_with import made_with
+from ..measures.embedding import embedding
+from ..measures.pictures import Picture, gradient_energy, psnr
+from ..measures.videos import (
     Embed,
     dis_flow,
     flow_error,
@@ -35,9 +35,7 @@ from .measures.videos import (
     motion_consistency,
     warping_error,
 )
-from .motioncraft_plots import plot_sheets, plot_table
-from .motioncraft_shots import HEIGHT, WIDTH, TrueShot, make_shots
-from .video_baselines import (
+from .baselines import (
     Sampling,
     img2img,
     inpainted_warp,
@@ -46,6 +44,8 @@ from .video_baselines import (
     text2video_zero,
     unknown_regions,
 )
+from .plots import plot_sheets, plot_table
+from .shots import HEIGHT, WIDTH, TrueShot, make_shots
 
 Video = Sequence[Picture]
 Make = Callable[[TrueShot], Video]

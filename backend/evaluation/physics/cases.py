@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ...kernels.mpm.colliders import Collider, Plane
-from ...kernels.mpm.materials import ElasticLaw, Law, SandLaw, WaterLaw
-from ...kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
+from ....kernels.mpm.colliders import Collider, Plane
+from ....kernels.mpm.materials import ElasticLaw, Law, SandLaw, WaterLaw
+from ....kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
 Floats = NDArray[np.float64]
 

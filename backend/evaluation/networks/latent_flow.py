@@ -29,13 +29,13 @@ import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
-from ..contract.errors import TrainingDataError
-from ..contract.keys import user_folder
-from ..diffusion.models import DiffusionModel, load_model, to_tensor
-from ..diffusion.sampling import Grid, inversion_step
-from ..training.data_set import Clip, DataSet
-from ..training.loop import generator_of
-from ..training.tiny_training import load_vae, vae_folder
+from ...contract.errors import TrainingDataError
+from ...contract.keys import user_folder
+from ...diffusion.models import DiffusionModel, load_model, to_tensor
+from ...diffusion.sampling import Grid, inversion_step
+from ...training.data_set import Clip, DataSet
+from ...training.loop import generator_of
+from ...training.tiny_training import load_vae, vae_folder
 from .block_matching import block_motion, texture
 
 Floats = NDArray[np.float32]
@@ -173,7 +173,7 @@ def _shrunk_pair(pair: Pair, factor: int) -> tuple[Floats, Floats]:
 
 def _noised_rows(vae: AutoencoderKL, factor: int, pairs: list[Pair]) -> list[dict[str, float]]:
     """Return the correlations at each tau, noise added to each frame on its own."""
-    from ..training.architecture import make_scheduler
+    from ...training.architecture import make_scheduler
 
     kept = make_scheduler().alphas_cumprod
     cells: list[list[Cells]] = [[] for _ in TAUS]

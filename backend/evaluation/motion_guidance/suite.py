@@ -12,16 +12,19 @@ from typing import Any
 
 import msgspec
 
-from ..contract.method_presets import preset_method
-from ..contract.methods import MotionGuidance as Settings
-from ..diffusion.determinism import settle
-from ..diffusion.flow_network import load_flow_network
-from ..diffusion.model_folder import find_model
-from ..diffusion.models import load_model
-from ..diffusion.raft.published import find_weights
-from ..stages.methods.needs import models_folder as own_models
-from .edit_cases import SIDE, EditCase, cases_folder, read_cases
-from .edit_results import (
+from ...contract.method_presets import preset_method
+from ...contract.methods import MotionGuidance as Settings
+from ...diffusion.determinism import settle
+from ...diffusion.flow_network import load_flow_network
+from ...diffusion.model_folder import find_model
+from ...diffusion.models import load_model
+from ...diffusion.raft.published import find_weights
+from ...stages.methods.needs import models_folder as own_models
+from ..made_with import made_with
+from ..measures.embedding import embedding
+from .cases import SIDE, EditCase, cases_folder, read_cases
+from .plots import plot_fronts, plot_sheet, plot_sweeps
+from .results import (
     Make,
     Result,
     Tools,
@@ -31,9 +34,6 @@ from .edit_results import (
     warp_and_sdedit,
     warped,
 )
-from .made_with import made_with
-from .measures.embedding import embedding
-from .motion_guidance_plots import plot_fronts, plot_sheet, plot_sweeps
 
 SWEPT = ("translate_right", "grow")
 PAPER = ("translate_right", "homography")

@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.flock import Flock, FlockSettings
-from ...kernels.fluids.grid import FluidDomain
-from ...kernels.fluids.liquid import Liquid, LiquidSettings
-from ...kernels.fluids.smoke import Smoke, SmokeSettings
-from .physics_cases import EARTH, Result
+from ....kernels.flock import Flock, FlockSettings
+from ....kernels.fluids.grid import FluidDomain
+from ....kernels.fluids.liquid import Liquid, LiquidSettings
+from ....kernels.fluids.smoke import Smoke, SmokeSettings
+from .cases import EARTH, Result
 
 MARTIN_MOYCE = (
     (0.41, 1.11), (0.84, 1.22), (1.19, 1.44), (1.43, 1.67), (1.63, 1.89), (1.83, 2.11),

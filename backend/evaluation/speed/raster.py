@@ -8,8 +8,8 @@ import time
 
 import numpy as np
 
-from ...kernels.splats.project import Projected, SplatPose, View, project
-from ...kernels.splats.raster import rasterise_plain
+from ....kernels.splats.project import Projected, SplatPose, View, project
+from ....kernels.splats.raster import rasterise_plain
 
 SPLATS = 100_000
 REPEATS = 4

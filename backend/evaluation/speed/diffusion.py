@@ -19,13 +19,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contract.methods import MotionCraft as Settings
-from ..diffusion.model_folder import ModelFolder, read_model_folder
-from ..diffusion.models import DiffusionModel
-from ..diffusion.motion import FrameMotion
-from ..diffusion.motioncraft import MotionCraft
-from ..diffusion.precision import Precision, choose_precision
-from .speed_diffusion_plain import PlainLoop, write_random_model
+from ...contract.methods import MotionCraft as Settings
+from ...diffusion.model_folder import ModelFolder, read_model_folder
+from ...diffusion.models import DiffusionModel
+from ...diffusion.motion import FrameMotion
+from ...diffusion.motioncraft import MotionCraft
+from ...diffusion.precision import Precision, choose_precision
+from .diffusion_plain import PlainLoop, write_random_model
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contract.errors import TrainingDataError
-from ..contract.keys import user_folder
-from ..diffusion.flow_network import ITERATIONS, FlowNetwork, estimate_flow, load_flow_network
-from ..training.data_set import DataSet
-from ..training.flow_pairs import FlowPair, clip_steps
+from ...contract.errors import TrainingDataError
+from ...contract.keys import user_folder
+from ...diffusion.flow_network import ITERATIONS, FlowNetwork, estimate_flow, load_flow_network
+from ...training.data_set import DataSet
+from ...training.flow_pairs import FlowPair, clip_steps
 from .flow_network_plots import Shown, plot_bars, plot_iterations, plot_pairs
 
 Estimate = Callable[[NDArray[np.uint8], NDArray[np.uint8]], NDArray[np.float32]]

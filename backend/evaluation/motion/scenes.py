@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ...kernels.splats.project import SplatPose, View
+from ....kernels.splats.project import SplatPose, View
 
 Floats = NDArray[np.float64]
 Affine = Callable[[float], tuple[Floats, Floats]]

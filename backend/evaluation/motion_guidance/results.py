@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..contract.methods import MotionGuidance as Settings
-from ..diffusion.edit_masks import editable_area, occlusion_mask
-from ..diffusion.flow_network import FlowNetwork
-from ..diffusion.guidance_energy import enlarge, zoom_of
-from ..diffusion.hard_warp import hard_warp
-from ..diffusion.models import DiffusionModel, to_image, to_tensor
-from ..diffusion.motion_guidance import MotionGuidance
-from ..diffusion.sampling import Grid, add_noise, denoise
-from .edit_cases import EditCase
-from .measures.embedding import similarity
-from .measures.videos import Embed, dis_flow, flow_error
+from ...contract.methods import MotionGuidance as Settings
+from ...diffusion.edit_masks import editable_area, occlusion_mask
+from ...diffusion.flow_network import FlowNetwork
+from ...diffusion.guidance_energy import enlarge, zoom_of
+from ...diffusion.hard_warp import hard_warp
+from ...diffusion.models import DiffusionModel, to_image, to_tensor
+from ...diffusion.motion_guidance import MotionGuidance
+from ...diffusion.sampling import Grid, add_noise, denoise
+from ..measures.embedding import similarity
+from ..measures.videos import Embed, dis_flow, flow_error
+from .cases import EditCase
 
 Image = NDArray[np.uint8]
 MARGIN = 10.0

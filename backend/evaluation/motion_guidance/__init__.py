@@ -1,0 +1,1 @@
+"""The suite of Motion Guidance: ten edits, fronts and sweeps."""

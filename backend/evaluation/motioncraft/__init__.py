@@ -1,0 +1,1 @@
+"""The suite of MotionCraft: five shots, baselines, ablations."""

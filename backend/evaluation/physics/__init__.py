@@ -1,0 +1,1 @@
+"""The suite of physics: material points, smoke, liquid, flocks."""

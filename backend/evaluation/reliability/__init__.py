@@ -1,0 +1,1 @@
+"""The suite of reliability: kills, and messages that nobody should send."""

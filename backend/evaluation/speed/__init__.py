@@ -1,0 +1,1 @@
+"""Cases of speed, for `build.py bench` and the suite of diffusion."""
