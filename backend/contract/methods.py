@@ -97,6 +97,8 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "How the forward field is turned round; the paper's way takes it at the destination."
     carry_residual: bool = True
     "Whether motion below one latent cell is kept for later frames; the paper loses it."
+    settle_picture: bool = True
+    "Whether the finished picture is moved by what whole cells could not take of a carried motion."
     novelty: Novelty = Novelty()
     posterior: Literal["sample", "mode"] = "sample"
     "What of the encoder's distribution the start picture becomes."

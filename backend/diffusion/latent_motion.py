@@ -57,6 +57,7 @@ class LatentMotion:
         self._carry = carry
         self._outside = outside
         self._residual: Floats | None = None
+        self._cells: Floats | None = None
         self._waiting: Floats | None = None
 
     def step(self, motion: FrameMotion) -> LatentWarp:
@@ -65,6 +66,7 @@ class LatentMotion:
         seen = self._blocks(motion.novelty) < 1
         cells = (_middle(backward, seen) / self._factor).astype(np.float64)
         size = cells.shape[:2]
+        self._cells = cells.astype(np.float32)
         if self._residual is None or self._waiting is None:
             self._residual = np.zeros((*size, 2), np.float32)
             self._waiting = np.zeros(motion.novelty.shape, np.float32)
@@ -91,6 +93,13 @@ class LatentMotion:
         if self._residual is None:
             raise ValueError("expected a step before the residual is asked for")
         return self._residual
+
+    @property
+    def cells(self) -> Floats:
+        """The last frame's backward motion (h, w, 2) in cells, one for each cell."""
+        if self._cells is None:
+            raise ValueError("expected a step before its motion is asked for")
+        return self._cells
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what the next frames need; empty before the first."""

@@ -7,7 +7,7 @@ Source: Aira et al., MotionCraft: physics-based zero-shot video generation, Neur
     zW = WARP(zP, flow)            moved once, at tau
     denoise zA, zP, zW in parallel from tau to 0: zW's self-attention reads those of zA (the first
         frame at tau) and zP instead of its own; eta is 1 where the frame shows something new
-    z  = what zW has become; the frame is its decoding
+    z  = what zW has become; the frame is its decoding, moved by less than a cell to its true place
 
 References are denoised by the plain conditional prediction, without noise, so that they retrace
 their inversion (the paper gives them their prompt as negative prompt: guidance cancels out). Both
@@ -30,6 +30,7 @@ from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
 from .motion import FrameMotion
 from .sampling import Grid, ddim_step, invert, join, named_noise
+from .true_place import to_true_place
 
 WHERE = "MotionCraft"
 REFERENCES = {
@@ -85,6 +86,7 @@ class MotionCraft:
             carry=settings.carry_residual,
             outside=rules.ceiling if rules.out_of_frame else rules.floor,
         )
+        self._settles = settings.settle_picture and settings.warp == "nearest"
         self._frame = 0
         self._anchor: torch.Tensor | None = None
         self._last: torch.Tensor | None = None
@@ -132,7 +134,7 @@ class MotionCraft:
         clean = self._denoise(previous, moved, eta)
         self._last = clean if self._settings.reinvert else moved
         self._work.end()
-        return self._picture(clean)
+        return self._picture(clean, settle=self._settles)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that later frames depend on; its size does not grow."""
@@ -261,8 +263,12 @@ class MotionCraft:
             z = ddim_step(self._grid, i, z, epsilon)
         return kept
 
-    def _picture(self, clean: torch.Tensor) -> NDArray[np.uint8]:
-        return to_image(crop(self._model.decode(clean), self._size))
+    def _picture(self, clean: torch.Tensor, *, settle: bool = False) -> NDArray[np.uint8]:
+        picture = self._model.decode(clean)
+        if settle:
+            residual, cells = self._motion.residual, self._motion.cells
+            picture = to_true_place(picture, residual, cells, self._model.vae_factor)
+        return to_image(crop(picture, self._size))
 
     def _check_motion(self, motion: FrameMotion) -> None:
         self._check_size(np.shape(motion.backward), "a motion field", depth=(2,))

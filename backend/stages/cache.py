@@ -25,7 +25,7 @@ STAGE_VERSIONS: dict[Stage, int] = {
     "simulate": 2,
     "splat": 1,
     "render": 2,
-    "diffuse": 1,
+    "diffuse": 2,
     "deliver": 1,
 }
 "Raised when a stage makes something else from the same input: old caches are then left alone."

@@ -1,6 +1,7 @@
 """Splat renders for the training data: shots of made scenes through our own pipeline."""
 
 import json
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -65,7 +66,7 @@ def _write_samples(shot: Path, take: Path, clip: Path, picture: Path) -> None:
     """Write the clip, then the picture of its first frame; each appears whole."""
     about = json.loads((shot / "scene.json").read_text(encoding="utf-8"))
     for folder, frames in ((picture, 1), (clip, int(about["frames"]))):
-        draft = folder.with_name(folder.name + ".tmp")
+        draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(parents=True)
         for frame in range(1, frames + 1):

@@ -142,6 +142,12 @@ class ImpetusMotionCraft(bpy.types.PropertyGroup):
         description="Keep motion that is too small for the model's grid for later frames; else "
         "slow motion is lost",
     )
+    settle_picture: BoolProperty(
+        name="Settle Picture",
+        default=True,
+        description="Move each finished picture by what the model's grid could not take, so that "
+        "motion is smooth; else it goes by whole cells, in jumps",
+    )
     posterior: EnumProperty(
         name="Encoding", items=POSTERIORS, description="What the start picture becomes to the model"
     )

@@ -163,6 +163,9 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
             column.prop(craft, "restore_variance")
         column.prop(craft, "backward")
         column.prop(craft, "carry_residual")
+        settle = column.row()
+        settle.enabled = craft.carry_residual and craft.warp == "NEAREST"
+        settle.prop(craft, "settle_picture")
 
 
 class OUTPUT_PT_impetus_guidance(_OfDiffusion, bpy.types.Panel):

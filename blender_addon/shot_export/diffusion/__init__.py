@@ -120,6 +120,7 @@ class MethodReader:
             restore_variance=settings.restore_variance,
             backward=settings.backward.lower(),
             carry_residual=settings.carry_residual,
+            settle_picture=settings.settle_picture,
             posterior=settings.posterior.lower(),
             novelty=Novelty(
                 new.out_of_frame, new.disoccluded, new.active, new.floor, new.ceiling,

@@ -1,6 +1,7 @@
 """A training sample on disk: renders a built scene and writes it, whole or not at all."""
 
 import json
+import os
 import shutil
 from itertools import pairwise
 from pathlib import Path
@@ -34,9 +35,7 @@ def write_sample(
         translucent=translucent,
     )
     passes = [render(bpy.context.scene, number + 1, exact=clip) for number in range(scene.frames)]
-    draft = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft = open_draft(folder)
     gain = _exposure(passes[0].color) if scene.stage.exposed else 1.0
     for number, frame in enumerate(passes, start=1):
         picture = np.rint(encoded(frame.color * np.float32(gain)) * 255).astype(np.uint8)
@@ -47,7 +46,25 @@ def write_sample(
         np.savez_compressed(draft / f"geometry_{number:04d}.npz", **fields)
     about = describe(scene, seed, poses[1:-1], intrinsics[1:-1])
     (draft / "scene.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    draft.rename(folder)
+    close_draft(draft, folder)
+
+
+def open_draft(folder: Path) -> Path:
+    """Make an empty folder beside `folder`, this process's own: another may make the same sample."""
+    draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
+
+
+def close_draft(draft: Path, folder: Path) -> None:
+    """Let a whole draft become `folder`, unless another process was first."""
+    try:
+        draft.rename(folder)
+    except OSError:
+        if not folder.exists():
+            raise
+        shutil.rmtree(draft)
 
 
 def describe(scene: Scene, seed: int, poses: Matrices, intrinsics: Matrices) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Scenes as shots of our own format, for the backend to render as splats; needs the extension."""
 
 import json
-import shutil
 from pathlib import Path
 
 import bpy
@@ -11,7 +10,7 @@ import blender_addon
 from blender_addon.shot_export import export_shot
 from impetus.backend.contract.shot_file import write_shot
 
-from .samples import cameras, describe
+from .samples import cameras, close_draft, describe, open_draft
 from .scenes import Scene
 from .world.palette import linear
 
@@ -22,14 +21,12 @@ def write_shot_of(scene: Scene, seed: int, folder: Path) -> None:
     """Export a built compact scene: its shot, and scene.json as a sample has it."""
     _dress(scene)
     exported = export_shot(bpy.context.scene)
-    draft = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
+    draft = open_draft(folder)
     write_shot(draft / "scene.shot", exported.shot, exported.arrays)
     poses, intrinsics = cameras(scene)
     about = describe(scene, seed, poses[1:-1], intrinsics[1:-1]) | {"renderer": "splats"}
     (draft / "scene.json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
-    draft.rename(folder)
+    close_draft(draft, folder)
 
 
 def _dress(scene: Scene) -> None:
