@@ -95,6 +95,6 @@ def test_two_surfaces_do_not_drag_at_each_other() -> None:
 
 
 def test_another_grid_is_refused() -> None:
+    ones = np.ones((12, CELLS, 2), np.float32)
     with pytest.raises(ValueError, match="expected 24 x 24 cells, got 12 x 24"):
-        ones = np.ones((12, CELLS, 2), np.float32)
         to_true_place(torch.zeros(1, 3, SIZE, SIZE), ones, ones, FACTOR)

@@ -50,7 +50,7 @@ def write_sample(
 
 
 def open_draft(folder: Path) -> Path:
-    """Make an empty folder beside `folder`, this process's own: another may make the same sample."""
+    """Make an empty folder beside `folder` for this process: others may make the same sample."""
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
