@@ -6,6 +6,7 @@ from . import materials
 
 MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the names and tooltips
     "ELASTIC": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
+    "RUBBER": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
     "SAND": {
         "density": "Density",
         "friction_angle": "Angle",

@@ -15,9 +15,16 @@ ROLES = (
     ("KINEMATIC", "Kinematic", "Follows its animation and pushes dynamic objects aside"),
 )
 MATERIALS = (
-    ("ELASTIC", "Elastic", "Deforms and springs back, like jelly or rubber"),
-    ("SAND", "Sand", "Piles up and slides under its friction angle, like sand or gravel"),
-    ("WATER", "Water", "Flows and keeps its volume"),
+    ("ELASTIC", "Elastic", "Deforms and springs back, like jelly", "", 0),
+    (
+        "RUBBER",
+        "Rubber",
+        "Deforms and springs back as rubber does under large stretch; the fastest to simulate",
+        "",
+        3,
+    ),
+    ("SAND", "Sand", "Piles up and slides under its friction angle, like sand or gravel", "", 1),
+    ("WATER", "Water", "Flows and keeps its volume, thin or thick", "", 2),
 )
 BOUNDARIES = (
     ("STICK", "Stick", "What touches the surface stays on it"),

@@ -3,7 +3,7 @@
 Names, as scripts use them (angles in radians, lengths in Blender units):
 
 object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
-                 material ELASTIC | SAND | WATER, density, young_modulus, poisson_ratio,
+                 material ELASTIC | RUBBER | SAND | WATER, density, young_modulus, poisson_ratio,
                  friction_angle, cohesion, bulk_modulus, gamma, viscosity   (dynamic)
                  velocity, angular_velocity                                 (dynamic)
                  thickness, splat_density, use_inner_color, inner_color

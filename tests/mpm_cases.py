@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from impetus.kernels.mpm.colliders import Collider
-from impetus.kernels.mpm.materials import ElasticLaw, Law, SandLaw, WaterLaw
+from impetus.kernels.mpm.materials.laws import ElasticLaw, Law, SandLaw, WaterLaw
 from impetus.kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
 Array = NDArray[Any]

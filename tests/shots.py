@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
+from impetus.backend.contract import materials
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet
 
@@ -122,7 +123,7 @@ def body(
     color = fields.pop("color", (0.6, 0.3, 0.2))
     defaults: dict[str, object] = {"looks": s.Looks(surfaces=(s.Surface(base_color=color),))}  # type: ignore[arg-type]
     if role == "dynamic":
-        defaults["material"] = s.Elastic()
+        defaults["material"] = materials.Elastic()
     else:
         defaults["contact"] = s.Contact()
     return s.Body(
@@ -181,7 +182,7 @@ def three_materials(frames: tuple[int, int] = (1, 4), **fields: object) -> tuple
             "Sand",
             sphere(0.2),
             poses=place((0.1, 0, 0.25)),
-            material=s.Sand(),
+            material=materials.Sand(),
             color=(0.7, 0.5, 0.3),
         ),
         body(
@@ -189,7 +190,7 @@ def three_materials(frames: tuple[int, int] = (1, 4), **fields: object) -> tuple
             "Water",
             cube(0.3),
             poses=place((0.6, 0, 0.2)),
-            material=s.Water(),
+            material=materials.Water(),
             color=(0.2, 0.4, 0.7),
         ),
         body(arrays, "Ball", sphere(0.15), role="kinematic", poses=swing, color=(0.2, 0.2, 0.2)),

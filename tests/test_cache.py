@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from impetus.backend.contract.errors import DiskFullError, ResourceError
-from impetus.backend.contract.shot import Elastic
+from impetus.backend.contract.materials import Elastic
 from impetus.backend.stages.cache import FrameCache, prune, stage_key
 
 

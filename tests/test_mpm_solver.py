@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from impetus.kernels.mpm.colliders import Plane
-from impetus.kernels.mpm.materials import ElasticLaw, lame
+from impetus.kernels.mpm.materials.laws import ElasticLaw, lame
 from impetus.kernels.mpm.solver import Diverged, MpmSolver
 
 from .mpm_cases import CELL, JELLY, SAND, WATER, Lump, make_solver, push, run

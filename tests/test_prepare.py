@@ -3,6 +3,7 @@ import numpy as np
 import psutil
 import pytest
 
+from impetus.backend.contract import materials
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import MemoryShortError, ShotError
@@ -101,7 +102,7 @@ def test_inner_splats_stay_below_the_surface() -> None:
 
 def test_sand_splats_are_many_shades_of_its_colour() -> None:
     shot, arrays = one_body(
-        poses=shots.place((0, 0, 0.5)), material=s.Sand(), color=(0.6, 0.4, 0.2)
+        poses=shots.place((0, 0, 0.5)), material=materials.Sand(), color=(0.6, 0.4, 0.2)
     )
     made = prepare(shot, arrays)
     assert made.looks.albedo.mean(axis=0) == pytest.approx([0.6, 0.4, 0.2], rel=0.06)

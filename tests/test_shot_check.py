@@ -2,6 +2,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from impetus.backend.contract import materials
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet, rebuild, refer
 from impetus.backend.contract.errors import ShotError
@@ -34,9 +35,10 @@ def test_hash_sees_every_change() -> None:
 
 
 @pytest.mark.parametrize(
-    "material", [s.Elastic(density=float("nan")), s.Elastic(young_modulus=float("inf"))]
+    "material",
+    [materials.Elastic(density=float("nan")), materials.Elastic(young_modulus=float("inf"))],
 )
-def test_numbers_must_be_finite(material: s.Elastic) -> None:
+def test_numbers_must_be_finite(material: materials.Elastic) -> None:
     with pytest.raises(ShotError, match=r"Cube, material.*finite"):
         check_shot(*with_body({"material": material}))
 

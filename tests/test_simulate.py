@@ -5,6 +5,7 @@ import msgspec
 import numpy as np
 import pytest
 
+from impetus.backend.contract import materials
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import CancelledError, SimulationError
@@ -201,7 +202,11 @@ def test_divergence_names_body_frame_and_remedy(tmp_path: Path) -> None:
 def test_splats_of_water_do_not_sink_into_colliders(tmp_path: Path) -> None:
     arrays = ArraySet()
     water = shots.body(
-        arrays, "Water", shots.cube(0.4), poses=shots.place((0.05, 0, 0.75)), material=s.Water()
+        arrays,
+        "Water",
+        shots.cube(0.4),
+        poses=shots.place((0.05, 0, 0.75)),
+        material=materials.Water(),
     )
     block = shots.body(
         arrays, "Block", shots.cube(0.5), role="static", poses=shots.place((0, 0, 0.25))
@@ -218,7 +223,7 @@ def _keys() -> dict[str, tuple[s.Shot, ArraySet]]:
     shot, arrays = shots.three_materials(frames=(1, 3), render=SMALL)
     jelly, *others = shot.bodies
     painted = msgspec.structs.replace(jelly, looks=s.Looks(surfaces=(s.Surface(roughness=0.1),)))
-    stiff = msgspec.structs.replace(jelly, material=s.Elastic(young_modulus=2e5))
+    stiff = msgspec.structs.replace(jelly, material=materials.Elastic(young_modulus=2e5))
     moved = msgspec.structs.replace(jelly, poses=arrays.add(shots.place((-0.4, 0, 0.3))[None]))
     camera = s.CameraTrack(arrays.add(np.tile(np.eye(4), (3, 1, 1))), shot.camera.intrinsics)
     return {

@@ -3,6 +3,7 @@ import pytest
 from scipy.ndimage import binary_erosion
 from scipy.spatial.transform import Rotation
 
+from impetus.backend.contract import materials
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.stages.bodies.prepare import Prepared, prepare
@@ -84,7 +85,9 @@ def test_stretch_of_a_splat_is_held_and_torn_ones_shrink(longest: float, held: f
 
 
 def test_round_splats_scale_with_the_volume_and_stay_round() -> None:
-    shot, arrays, prepared = one(shots.cube(), poses=shots.place((0, 0, 0.5)), material=s.Water())
+    shot, arrays, prepared = one(
+        shots.cube(), poses=shots.place((0, 0, 0.5)), material=materials.Water()
+    )
     squashed = moved(at_rest(prepared), np.diag([2.0, 2.0, 0.2]))
     up = np.tile(np.float32([0, 0, 1]), (len(squashed.mean), 1))
     squashed = SimulatedFrame(1, squashed.mean, squashed.deformation, up)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from .arrays import ArrayRef
+from .materials import Material
 from .methods import Method, NoMethod
 from .part import Color, Fraction, FrameNumber, Name, NonNegative, Part, Positive, Vector3
 
@@ -52,36 +53,6 @@ class Film(Part, frozen=True):
 
     width: Annotated[int, msgspec.Meta(ge=1, le=16384)]
     height: Annotated[int, msgspec.Meta(ge=1, le=16384)]
-
-
-class Elastic(Part, frozen=True, tag="elastic"):
-    """Fixed-corotated elasticity."""
-
-    density: Positive = 1000.0
-    young_modulus: Positive = 1e5
-    poisson_ratio: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.3
-
-
-class Sand(Part, frozen=True, tag="sand"):
-    """Drucker-Prager sand over Hencky elasticity; the friction angle is in radians."""
-
-    density: Positive = 1600.0
-    young_modulus: Positive = 3.5e5
-    poisson_ratio: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.3
-    friction_angle: Annotated[float, msgspec.Meta(ge=0, lt=1.5707)] = 0.6109
-    cohesion: NonNegative = 0.0
-
-
-class Water(Part, frozen=True, tag="water"):
-    """Weakly compressible liquid (Tait); the bulk modulus sets its speed of sound."""
-
-    density: Positive = 1000.0
-    bulk_modulus: Positive = 1e5
-    gamma: Annotated[float, msgspec.Meta(ge=1, le=20)] = 7.0
-    viscosity: NonNegative = 1e-3
-
-
-Material = Elastic | Sand | Water
 
 
 class Contact(Part, frozen=True):

@@ -19,7 +19,8 @@ from ...kernels.mpm.skin import Skin
 from ...kernels.mpm.solver import Diverged, MpmSolver, Push, Tracers
 from ..contract.arrays import Array, ArraySet
 from ..contract.errors import SimulationError
-from ..contract.shot import Body, Shot, Water
+from ..contract.materials import Water
+from ..contract.shot import Body, Shot
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key

@@ -4,20 +4,20 @@ import numpy as np
 
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import ShotError
-from impetus.backend.contract.shot import (
-    Body,
-    Contact,
-    Elastic,
-    Material,
-    Mesh,
-    Sand,
-    Water,
-)
+from impetus.backend.contract.materials import Elastic, Material, Rubber, Sand, Water
+from impetus.backend.contract.shot import Body, Contact, Mesh
 
 from ..physics import ImpetusPhysics
 from .looks import LooksReader
 from .things import Thing
 from .transforms import Placing, place
+
+LAWS: dict[str, type[Material]] = {
+    "ELASTIC": Elastic,
+    "RUBBER": Rubber,
+    "SAND": Sand,
+    "WATER": Water,
+}
 
 
 class BodyReader:
@@ -76,16 +76,9 @@ class BodyReader:
 
 
 def _material(physics: ImpetusPhysics) -> Material:
-    match physics.material:
-        case "SAND":
-            return Sand(
-                physics.density, physics.young_modulus, physics.poisson_ratio,
-                physics.friction_angle, physics.cohesion,
-            )  # fmt: skip
-        case "WATER":
-            return Water(physics.density, physics.bulk_modulus, physics.gamma, physics.viscosity)
-        case _:
-            return Elastic(physics.density, physics.young_modulus, physics.poisson_ratio)
+    """Return the chosen law; its fields are properties of the same name."""
+    law = LAWS[physics.material]
+    return law(**{name: getattr(physics, name) for name in law.__struct_fields__})
 
 
 def _scaled(vector: object, factor: float) -> tuple[float, float, float]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .materials import ElasticLaw, Law, SandLaw, WaterLaw, lame
+from .materials.elastic import CRUSHED
+from .materials.laws import ElasticLaw, Law, RubberLaw, SandLaw, WaterLaw, lame
 from .state import FROZEN, ParticleArrays
 
 Vector = NDArray[np.float64]
@@ -48,10 +49,11 @@ def measure_totals(
     kinetic = 0.5 * m @ ((v**2).sum(axis=1) + moment * (c**2).sum(axis=(1, 2)))
     f = particles.deformation.to_numpy()[there].astype(float)
     volume = particles.volume.to_numpy()[there].astype(float)
+    history = particles.history.to_numpy()[there].astype(float)
     elastic = 0.0
     for number, one in enumerate(laws):
         mine = law[there] == number
-        elastic += float(volume[mine] @ energy_density(one, f[mine]))
+        elastic += float(volume[mine] @ energy_density(one, f[mine], history[mine]))
     return Totals(
         mass=float(m.sum()),
         momentum=m @ v,
@@ -62,14 +64,21 @@ def measure_totals(
     )
 
 
-def energy_density(law: Law, f: Vector) -> Vector:
-    """Elastic energy [J/m^3 of rest volume] of what a law keeps in F, (n, 3, 3) -> (n,)."""
+def energy_density(law: Law, f: Vector, history: Vector) -> Vector:
+    """Elastic energy (n,) [J/m^3 of rest volume] of what a law keeps: F (n, 3, 3), history (n,)."""
     match law:
         case ElasticLaw():
             mu, lam = lame(law.young_modulus, law.poisson_ratio)
             stretch, j = np.linalg.svd(f, compute_uv=False), np.linalg.det(f)
             stretch[:, 2] *= np.sign(j)
             return np.asarray(mu * ((stretch - 1) ** 2).sum(axis=1) + 0.5 * lam * (j - 1) ** 2)
+        case RubberLaw():
+            mu, lam = lame(law.young_modulus, law.poisson_ratio)
+            j = np.linalg.det(f)
+            u = np.minimum(j / CRUSHED - 1, 0)
+            log_j = np.log(np.maximum(j, CRUSHED)) + u - u**2 / 2
+            bend = 0.5 * mu * ((f**2).sum(axis=(1, 2)) - 3) - mu * log_j
+            return np.asarray(bend + 0.5 * lam * (j - 1) ** 2)
         case SandLaw():
             mu, lam = lame(law.young_modulus, law.poisson_ratio)
             strain = np.log(np.maximum(np.linalg.svd(f, compute_uv=False), 1e-6))

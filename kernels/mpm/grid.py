@@ -21,7 +21,7 @@ from ..array_types import (
     vec3,
     vec4,
 )
-from .materials import ELASTIC, KIND
+from .materials.table import KIND, SOLIDS
 from .state import BLOCK, FROZEN, PAD
 
 CHUNK = 512
@@ -89,7 +89,7 @@ def mark_flow(
     for i in flow:
         flow[i] = 0
     for p in cell:
-        if law[p] != FROZEN and int(table[law[p], KIND]) != ELASTIC:
+        if law[p] != FROZEN and int(table[law[p], KIND]) & SOLIDS == 0:
             flow[cell[p][0] * sx + cell[p][1] * sy + cell[p][2]] = 1
 
 

@@ -16,7 +16,8 @@ from scipy.spatial import cKDTree
 from .colliders import Collider, Plane, motion_between
 from .energy import Totals, measure_totals
 from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
-from .materials import KIND, WATER, WAVE2, Law
+from .materials.laws import Law
+from .materials.table import KIND, WATER, WAVE2, viscous_step
 from .state import Points
 from .stepper import Stepper
 
@@ -61,7 +62,7 @@ class MpmSolver:
         check_inside(domain, "tracers", tracers.position)
         self._domain = domain
         self._laws = tuple(laws)
-        self._largest_step = min(largest_step, _viscous_limit(laws, domain.spacing))
+        self._largest_step = min(largest_step, viscous_step(laws, domain.spacing))
         self._round = np.asarray(tracers.round, bool)
         counts = len(particles.position), len(tracers.position)
         self._stepper = Stepper(domain, laws, counts, colliders, ground)
@@ -101,7 +102,7 @@ class MpmSolver:
                     "stress": np.zeros((count, 6), np.float32),
                     "mass": (given.volume * density[given.law]).astype(np.float32),
                     "volume": np.asarray(given.volume, np.float32),
-                    "gained": np.zeros(count, np.float32),
+                    "history": np.zeros(count, np.float32),
                     "law": np.asarray(given.law, np.int32),
                 }
             points.load(values)
@@ -288,9 +289,3 @@ def _parents(particles: Particles, tracers: Tracers) -> NDArray[np.int32]:
             own = np.arange(len(particles.position))
         parent[mine] = own[cKDTree(particles.position[own]).query(tracers.position[mine])[1]]
     return parent
-
-
-def _viscous_limit(laws: Sequence[Law], spacing: float) -> float:
-    """Longest stable step of explicit viscosity: h^2 rho / (6 eta)."""
-    rates = [getattr(law, "viscosity", 0.0) / law.density for law in laws]
-    return spacing**2 / (6 * max(rates)) if max(rates, default=0) > 0 else math.inf

@@ -106,7 +106,7 @@ class ParticleArrays(Points):
     stress: Any  # [n, 6] Pa, Kirchhoff
     mass: Any  # [n] kg
     volume: Any  # [n] m^3 at rest
-    gained: Any  # [n] volumetric strain that tension left in sand
+    history: Any  # [n] what else a law remembers (materials)
     law: Any  # [n] i32, FROZEN once outside of the domain
     body: Any  # [n] i32
 
@@ -133,7 +133,7 @@ def empty_particles(count: int) -> ParticleArrays:
         stress=ti.Vector.ndarray(6, ti.f32, rows),
         mass=ti.ndarray(ti.f32, rows),
         volume=ti.ndarray(ti.f32, rows),
-        gained=ti.ndarray(ti.f32, rows),
+        history=ti.ndarray(ti.f32, rows),
         law=ti.ndarray(ti.i32, rows),
         body=ti.ndarray(ti.i32, rows),
     )
@@ -155,17 +155,17 @@ def empty_tracers(count: int) -> TracerArrays:
 @ti.kernel
 def take_particles(
     rows: Ints, cell: Cells, offset: Vec3s, index: Ints, velocity: Vec3s, gradient: Mat3s,
-    deformation: Mat3s, stress: Vec6s, mass: Floats, volume: Floats, gained: Floats, law: Ints,
+    deformation: Mat3s, stress: Vec6s, mass: Floats, volume: Floats, history: Floats, law: Ints,
     body: Ints, to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_velocity: Vec3s,
     to_gradient: Mat3s, to_deformation: Mat3s, to_stress: Vec6s, to_mass: Floats,
-    to_volume: Floats, to_gained: Floats, to_law: Ints, to_body: Ints,
+    to_volume: Floats, to_history: Floats, to_law: Ints, to_body: Ints,
 ):  # fmt: skip
     for p in rows:
         r = rows[p]
         to_cell[p], to_offset[p], to_index[p] = cell[r], offset[r], index[r]
         to_velocity[p], to_gradient[p] = velocity[r], gradient[r]
         to_deformation[p], to_stress[p] = deformation[r], stress[r]
-        to_mass[p], to_volume[p], to_gained[p] = mass[r], volume[r], gained[r]
+        to_mass[p], to_volume[p], to_history[p] = mass[r], volume[r], history[r]
         to_law[p], to_body[p] = law[r], body[r]
 
 

@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from . import colliders, grid, state, tracers, transfer
 from .colliders import Collider, ColliderField, Plane
 from .input import Diverged, Domain
-from .materials import Law, law_kinds, law_table
+from .materials import update
+from .materials.laws import Law
+from .materials.table import law_kinds, law_table
 from .plan import Plan, Sorter
 from .state import PAD, Layout
 
@@ -30,7 +32,7 @@ WALLS = {"open": grid.OPEN_WALL, "slip": grid.SLIP_WALL, "stick": grid.STICK_WAL
 REASONS = {
     transfer.NOT_FINITE: "its velocity or stress is not finite",
     transfer.TOO_FAST: "it moved by more than a cell in one substep",
-    transfer.INVERTED: "it was turned inside out",
+    update.INVERTED: "it was turned inside out",
 }
 
 
@@ -163,7 +165,7 @@ class Stepper:
         gather(
             *self._strides, self.layout.spacing, dt, is_open, self._floor, *box, self._kinds,
             self.table, p.law, p.cell, p.offset, p.velocity, p.gradient, p.deformation, p.stress,
-            p.gained, self._grid, self._report,
+            p.history, self._grid, self._report,
         )  # fmt: skip
         report = self._report
         failed = report[:, transfer.REASON] > 0

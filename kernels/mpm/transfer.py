@@ -17,7 +17,6 @@ from ..array_types import (
     Cells,
     Floats,
     Ints,
-    Mat3,
     Mat3s,
     Spans,
     Table,
@@ -32,21 +31,8 @@ from ..array_types import (
     vec3,
     vec4,
 )
-from .materials import (
-    BULK,
-    ELASTIC,
-    KIND,
-    LAMBDA,
-    MU,
-    SAND,
-    THINNEST,
-    WATER,
-    WAVE2,
-    elastic_stress,
-    sand_stress,
-    unpacked,
-    water_stress,
-)
+from .materials.tensors import unpacked
+from .materials.update import update_law
 from .state import FROZEN, PAD
 
 CHUNK = 512
@@ -54,7 +40,7 @@ RUN = 2048
 """Particles per task of the gather."""
 SPEED, WAVE, FAILED, REASON, LEFT = 0, 1, 2, 3, 4
 REPORT = 5
-NOT_FINITE, TOO_FAST, INVERTED = 1, 2, 3
+NOT_FINITE, TOO_FAST = 1, 2
 
 
 @ti.func
@@ -185,50 +171,6 @@ def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, grid: template):
 
 
 @ti.func
-def update_law(
-    p: i32,
-    dt: f32,
-    c: Mat3,
-    kinds: template,
-    table: template,
-    law: template,
-    deformation: template,
-    stress: template,
-    gained: template,
-):
-    """Advance F by C, map it back where the law yields, store tau; return (c^2, reason)."""
-    l = law[p]
-    kind = int(table[l, KIND])
-    wave2 = 0.0
-    reason = 0
-    if ti.static(kinds & WATER > 0) and kind == WATER:
-        j = deformation[p][0, 0] * (1.0 + dt * c.trace())
-        if j <= 0.0:
-            reason = INVERTED
-        j = ti.math.clamp(j, 1e-2, THINNEST)
-        deformation[p][0, 0] = j
-        tau, rho_c2 = water_stress(j, c, l, table)
-        stress[p] = tau
-        wave2 = rho_c2 / table[l, BULK] * table[l, WAVE2]
-    if ti.static(kinds & SAND > 0) and kind == SAND:
-        f = deformation[p] + dt * (c @ deformation[p])
-        stretch, tau, left = sand_stress(f @ f.transpose(), gained[p], l, table)
-        deformation[p] = stretch
-        stress[p] = tau
-        gained[p] = left
-        wave2 = table[l, WAVE2]
-    if ti.static(kinds & ELASTIC > 0) and kind == ELASTIC:
-        f = deformation[p] + dt * (c @ deformation[p])
-        deformation[p] = f
-        tau, rho_c2 = elastic_stress(f, table[l, MU], table[l, LAMBDA])
-        stress[p] = tau
-        wave2 = rho_c2 / (table[l, LAMBDA] + 2.0 * table[l, MU]) * table[l, WAVE2]
-        if f.determinant() < -1.0:
-            reason = INVERTED
-    return wave2, reason
-
-
-@ti.func
 def move(
     p: i32,
     shift: Vec3,
@@ -286,7 +228,7 @@ def gather_point(
     gradient: template,
     deformation: template,
     stress: template,
-    gained: template,
+    history: template,
     grid: template,
 ):
     """Take v and C from the grid, advance x, F and tau; return speed, c^2, reason, left."""
@@ -296,7 +238,7 @@ def gather_point(
     c = scale * mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
     velocity[p] = vec3(v[0], v[1], v[2])
     gradient[p] = c
-    wave2, reason = update_law(p, dt, c, kinds, table, law, deformation, stress, gained)
+    wave2, reason = update_law(p, dt, c, kinds, table, law, deformation, stress, history)
     speed = ti.max(abs(v[0]), abs(v[1]), abs(v[2]))
     left = 0
     if not speed < 1e30 or not wave2 < 1e30:
@@ -330,7 +272,7 @@ def gather_runs(
     gradient: Mat3s,
     deformation: Mat3s,
     stress: Vec6s,
-    gained: Floats,
+    history: Floats,
     grid: Vec4s,  # [nodes] m/s and kg
     report: Table,  # [runs, REPORT]: top speed, top c^2, first failed particle, reason, left
 ):
@@ -342,7 +284,7 @@ def gather_runs(
                 if law[p] != FROZEN:
                     speed, wave2, reason, left = gather_point(
                         p, sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law, cell,
-                        offset, velocity, gradient, deformation, stress, gained, grid,
+                        offset, velocity, gradient, deformation, stress, history, grid,
                     )  # fmt: skip
                     top = ti.max(top, speed)
                     top_wave2 = ti.max(top_wave2, wave2)
@@ -373,7 +315,7 @@ def gather_all(
     gradient: Mat3s,
     deformation: Mat3s,
     stress: Vec6s,
-    gained: Floats,
+    history: Floats,
     grid: Vec4s,
     report: Table,  # [1, REPORT]
 ):
@@ -381,7 +323,7 @@ def gather_all(
         if law[p] != FROZEN:
             speed, wave2, reason, left = gather_point(
                 p, sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law, cell, offset,
-                velocity, gradient, deformation, stress, gained, grid,
+                velocity, gradient, deformation, stress, history, grid,
             )  # fmt: skip
             ti.atomic_max(report[0, SPEED], speed)
             ti.atomic_max(report[0, WAVE], wave2)

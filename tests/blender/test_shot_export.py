@@ -6,6 +6,7 @@ import bpy
 import numpy as np
 import pytest
 
+from impetus.backend.contract import materials
 from impetus.backend.contract import shot as contract
 
 pytestmark = pytest.mark.blender
@@ -86,7 +87,7 @@ def test_a_dynamic_body_carries_its_material_and_start(scene):
     exported = export(scene)
     found = body(exported, "Cube")
     assert found.role == "dynamic"
-    assert isinstance(found.material, contract.Sand)
+    assert isinstance(found.material, materials.Sand)
     assert (found.material.density, found.material.cohesion) == (1700, 12)
     assert found.velocity == (1, 2, 3)
     assert found.angular_velocity == (0, 0, 4)

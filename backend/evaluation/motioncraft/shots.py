@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ...contract import shot as s
 from ...contract.arrays import ArraySet
 from ...contract.image_motions import LiquidMotion, SmokeMotion
+from ...contract.materials import Elastic
 from ...contract.part import Color
 from ...diffusion.motion import FrameMotion, novelty_map
 from ...stages.bodies.prepare import prepare
@@ -91,7 +92,7 @@ def jelly(frames: int) -> TrueShot:
     mesh = box(0.6)
     cube = s.Body(
         "Jelly", "dynamic", _mesh(arrays, mesh), arrays.add(place((0, 0, 0.62))[None]),
-        looks=_plain((0.75, 0.1, 0.15)), material=s.Elastic(young_modulus=1.5e4),
+        looks=_plain((0.75, 0.1, 0.15)), material=Elastic(young_modulus=1.5e4),
         velocity=(0.0, 0.0, -1.5), angular_velocity=(0.5, 0.3, 0.0),
     )  # fmt: skip
     bodies = [_floor(arrays, tiles((0.5, 0.3, 0.15), (0.4, 0.22, 0.1))), cube]

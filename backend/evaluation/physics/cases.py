@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ....kernels.mpm.colliders import Collider, Plane
-from ....kernels.mpm.materials import ElasticLaw, Law, SandLaw, WaterLaw
+from ....kernels.mpm.materials.laws import ElasticLaw, Law, SandLaw, WaterLaw
 from ....kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
 Floats = NDArray[np.float64]

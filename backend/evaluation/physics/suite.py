@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....kernels.mpm.colliders import Plane
-from ....kernels.mpm.materials import Law
+from ....kernels.mpm.materials.laws import Law
 from .cases import (
     EARTH,
     FPS,

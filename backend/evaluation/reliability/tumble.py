@@ -4,6 +4,7 @@ import numpy as np
 
 from ...contract import shot as s
 from ...contract.arrays import Array, ArraySet
+from ...contract.materials import Elastic
 
 FRAMES = 48
 CORNERS = np.array([[x, y, z] for z in (-1, 1) for y in (-1, 1) for x in (-1, 1)], np.float32) / 2
@@ -59,7 +60,7 @@ def _body(
         mesh=mesh,
         poses=arrays.add(poses),
         looks=looks,
-        material=s.Elastic() if role == "dynamic" else None,
+        material=Elastic() if role == "dynamic" else None,
         contact=None if role == "dynamic" else s.Contact(),
     )
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ....kernels.mpm.solver import Domain
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
-from ...contract.shot import Box, Sand, Shot, Water
+from ...contract.materials import Flowing
+from ...contract.shot import Box, Shot
 from .shape import Shape, pose_at, thickness_of, track_row
 
 Floats = NDArray[np.float64]
@@ -71,7 +72,7 @@ def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:
     low = np.min([bounds[i][0] for i in dynamic], axis=0)
     high = np.max([bounds[i][1] for i in dynamic], axis=0)
     size = float((high - low).max())
-    flows = any(isinstance(shot.bodies[i].material, Sand | Water) for i in dynamic)
+    flows = any(isinstance(shot.bodies[i].material, Flowing) for i in dynamic)
     side = size * (SIDE_FLOWING if flows else SIDE_SOLID)
     gravity = np.asarray(
         track_row(shot.frames, arrays.of(shot.gravity), shot.frames.simulation_start), np.float64

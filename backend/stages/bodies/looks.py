@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ....kernels.mesh_distance import closest_point
 from ...contract.arrays import ArraySet
-from ...contract.shot import Body, Sand, Water
+from ...contract.materials import Flowing, Water
+from ...contract.shot import Body
 from .creases import trimmed
 from .facing import HIDDEN_DENSITY, shown_area
 from .sampling import surface_samples, volume_samples
@@ -82,7 +83,7 @@ def body_splats(
     `seen` (F,) are the triangles that some frame may show (`facing.faced`); `thickness` in metres
     is what an open mesh of sand or water is given.
     """
-    if isinstance(body.material, Sand | Water):
+    if isinstance(body.material, Flowing):
         points = volume_samples(shape, count, thickness, rng)
         sigma = BLOB_SIGMA * ((shape.volume or shape.area * thickness) / count) ** (1 / 3)
         return _volume_splats(body, arrays, shape, points, sigma=sigma, rng=rng)

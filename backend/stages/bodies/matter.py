@@ -8,16 +8,15 @@ from numpy.typing import NDArray
 
 from ....kernels.mesh_distance import signed_distance_grid
 from ....kernels.mpm.colliders import Collider, Plane
-from ....kernels.mpm.materials import ElasticLaw, SandLaw, WaterLaw
+from ....kernels.mpm.materials.laws import ElasticLaw, Law, RubberLaw, SandLaw, WaterLaw
 from ....kernels.mpm.solver import Domain, Particles
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
-from ...contract.shot import Body, Elastic, Material, Sand, Shot
+from ...contract.materials import Elastic, Material, Rubber, Sand
+from ...contract.shot import Body, Shot
 from .sampling import lattice_inside
 from .seeds import body_rng
 from .shape import Shape, pose_at, solidify, thickness_of
-
-Law = ElasticLaw | SandLaw | WaterLaw
 
 LEAST_PARTICLES = 64
 "A body smaller than the grid can show is sampled more finely, to at least about this many."
@@ -64,6 +63,8 @@ def law_of(material: Material | None) -> Law:
     match material:
         case Elastic():
             return ElasticLaw(material.density, material.young_modulus, material.poisson_ratio)
+        case Rubber():
+            return RubberLaw(material.density, material.young_modulus, material.poisson_ratio)
         case Sand():
             return SandLaw(
                 material.density,

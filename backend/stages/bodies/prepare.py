@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from ....kernels.mpm.solver import Domain, Tracers
 from ...contract.arrays import ArraySet
 from ...contract.errors import MemoryShortError
-from ...contract.shot import Body, Elastic, Sand, Shot, Water
+from ...contract.materials import Flowing
+from ...contract.shot import Body, Shot
 from .domain import domain_of
 from .facing import faced, shown_area
 from .looks import BodySplats, body_splats, concatenate
@@ -146,7 +147,7 @@ def splat_counts(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> tuple
 
 
 def _weight(body: Body) -> float:
-    return FLOWING_WEIGHT if isinstance(body.material, Sand | Water) else 1.0
+    return FLOWING_WEIGHT if isinstance(body.material, Flowing) else 1.0
 
 
 def _placed(shot: Shot, arrays: ArraySet, body: Body, splats: BodySplats) -> BodySplats:
@@ -230,7 +231,7 @@ def _estimate(
             particles += round(volume_of(body, shape, domain.spacing) / cell**3)
             tracers += count
             disk += count * (
-                SOLID_DISK_BYTES if isinstance(body.material, Elastic) else ROUND_DISK_BYTES
+                ROUND_DISK_BYTES if isinstance(body.material, Flowing) else SOLID_DISK_BYTES
             )
     nodes = int(np.prod([float(n) for n in domain.shape])) if domain else 0
     memory = (

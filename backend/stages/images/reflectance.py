@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...contract.arrays import Array
-from ...contract.shot import Shot, Water
+from ...contract.materials import Water
+from ...contract.shot import Shot
 
 if TYPE_CHECKING:
     from ..bodies.prepare import SplatLooks

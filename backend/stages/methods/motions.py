@@ -6,8 +6,8 @@ import numpy as np
 
 from ...contract.arrays import Array
 from ...contract.image_motions import FileMotion, ShotMotion, SimulatedMotion, VideoMotion
+from ...contract.materials import Water
 from ...contract.methods import MotionCraft
-from ...contract.shot import Water
 from ...diffusion.image_motion import SimulatedMotion as Simulation
 from ...diffusion.image_motion import frame_motion
 from ...diffusion.motion import FrameMotion, novelty_map, semi_lagrangian

@@ -1,0 +1,69 @@
+"""The laws as rows of numbers for the kernels, and how long a time step they bear."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .laws import ElasticLaw, Law, RubberLaw, SandLaw, WaterLaw, lame
+
+ELASTIC, SAND, WATER, RUBBER = 1, 2, 4, 8
+SOLIDS = ELASTIC | RUBBER
+"""Kinds that keep their neighbours; the others flow."""
+
+KIND, MU, LAMBDA, WAVE2, DENSITY = 0, 1, 2, 3, 4
+SLOPE, COHESION, TIP = 5, 6, 7
+BULK, GAMMA, VISCOSITY = 5, 6, 7
+PARAMETERS = 8
+
+TENSILE_STRAIN = 0.02
+"""Volumetric strain at which even cohesive sand comes apart."""
+
+
+def law_table(laws: Sequence[Law]) -> NDArray[np.float32]:
+    """Write each law's numbers into a row, (laws, PARAMETERS)."""
+    table = np.zeros((len(laws), PARAMETERS))
+    for row, law in zip(table, laws, strict=True):
+        row[DENSITY] = law.density
+        match law:
+            case WaterLaw():
+                row[KIND] = WATER
+                row[BULK : VISCOSITY + 1] = law.bulk_modulus, law.gamma, law.viscosity
+                row[WAVE2] = law.bulk_modulus / law.density
+                continue
+            case ElasticLaw():
+                row[KIND] = ELASTIC
+            case RubberLaw():
+                row[KIND] = RUBBER
+            case SandLaw():
+                row[KIND] = SAND
+                row[SLOPE : TIP + 1] = _yield_cone(law)
+        row[MU], row[LAMBDA] = lame(law.young_modulus, law.poisson_ratio)
+        row[WAVE2] = (row[LAMBDA] + 2 * row[MU]) / law.density
+    return table.astype(np.float32)
+
+
+def law_kinds(laws: Sequence[Law]) -> int:
+    """Say which kinds are present, as a sum of ELASTIC, SAND, ..."""
+    return int(np.bitwise_or.reduce(law_table(laws)[:, KIND].astype(np.int64), initial=0))
+
+
+def viscous_step(laws: Sequence[Law], spacing: float) -> float:
+    """Longest stable step [s] of explicit viscosity: h^2 rho / (6 eta)."""
+    rates = [getattr(law, "viscosity", 0.0) / law.density for law in laws]
+    return spacing**2 / (6 * max(rates)) if max(rates, default=0) > 0 else math.inf
+
+
+def _yield_cone(law: SandLaw) -> tuple[float, float, float]:
+    """Return the yield cone |dev eps| <= COHESION - SLOPE tr eps and its tip's tr eps.
+
+    The cone matches Mohr-Coulomb in triaxial compression; Klár et al. 2016 (27) with cohesion.
+    """
+    mu, lam = lame(law.young_modulus, law.poisson_ratio)
+    sine = math.sin(law.friction_angle)
+    slope = math.sqrt(2 / 3) * 2 * sine / (3 - sine) * (3 * lam + 2 * mu) / (2 * mu)
+    pull = math.sqrt(2 / 3) * 6 * law.cohesion * math.cos(law.friction_angle) / (3 - sine)
+    cohesion = pull / (2 * mu)
+    tip = min(cohesion / slope, TENSILE_STRAIN) if slope > 0 else TENSILE_STRAIN
+    return slope, cohesion, tip if law.cohesion > 0 else 0.0
