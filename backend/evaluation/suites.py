@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..contract.errors import ImpetusError
+from ..training.packages import LEARNING, RESEARCH, require
 
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
          "diffusion-speed", "tiny-model", "latent-flow")  # fmt: skip
@@ -20,12 +21,13 @@ def run_suite(
 ) -> dict[str, Any]:
     """Run a suite; plots go to `out`. `quick` leaves out what takes long, where a suite can.
 
-    Raises UnknownSuiteError, ImpetusErrors of the suite.
+    Raises UnknownSuiteError, PackagesMissingError, ImpetusErrors of the suite.
     """
     if name not in NAMES:
         raise UnknownSuiteError(
             f"Expected one of {', '.join(NAMES)}, got {name!r}.", "Choose one of these."
         )
+    require(RESEARCH if name in ("reliability", "physics", "motion") else RESEARCH | LEARNING)
     out.mkdir(parents=True, exist_ok=True)
     if name == "reliability":
         from .reliability.suite import run as run_reliability

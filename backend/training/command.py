@@ -9,6 +9,7 @@ from typing import Annotated, Literal, cast
 import typer
 
 from ..contract.keys import user_folder
+from .packages import LEARNING, RESEARCH, require
 
 train_app = typer.Typer(
     help="Train the networks that ship with Impetus; stopped at any time, it goes on.",
@@ -80,6 +81,7 @@ def train_tiny(
     shipped: Shipped = False,
 ) -> None:
     """Train the model in the box. A run that had ended goes on with another leg."""
+    require(LEARNING | RESEARCH)
     from ..diffusion.model_folder import PRESETS
     from .architecture import TrainingError
     from .tiny_training import TinyTraining
@@ -114,6 +116,7 @@ def train_flow(
     shipped: Shipped = False,
 ) -> None:
     """Train the flow network. A run that had ended goes on with another leg."""
+    require(LEARNING | RESEARCH)
     from ..diffusion.flow_network import load_flow_network
     from .flow_training import train_flow as train
     from .flow_training import write_flow_network
