@@ -9,6 +9,7 @@ from impetus.backend.contract import materials
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import CancelledError, SimulationError
+from impetus.backend.contract.forces import Wind
 from impetus.backend.stages.bodies.prepare import estimate, prepare
 from impetus.backend.stages.cache import FrameCache
 from impetus.backend.stages.simulate import SimulatedFrame, simulate, simulate_key
@@ -165,9 +166,7 @@ def test_nothing_dynamic_yields_every_frame(tmp_path: Path) -> None:
 def test_wind_blows_along_its_axis(tmp_path: Path) -> None:
     shot, arrays = shots.falling_cube(frames=(1, 5), render=SMALL)
     turn = np.array([[0.0, 0, 1], [0, 1, 0], [-1, 0, 0]])  # +Z to +X
-    wind = s.Wind(
-        "Wind", arrays.add(shots.place((0, 0, 0), turn)[None]), arrays.add(np.array([6.0]))
-    )
+    wind = Wind("Wind", arrays.add(shots.place((0, 0, 0), turn)[None]), arrays.add(np.array([6.0])))
     blown = list(frames_of(shots.changed(shot, forces=(wind,)), arrays, tmp_path))
     shift = (blown[-1].mean - blown[0].mean)[:, 0].mean()
     assert shift == pytest.approx(6.0 * (4 / 24) ** 2 / 2, rel=5e-3)

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from .arrays import ArrayRef
+from .forces import Force
 from .materials import Material
 from .methods import Method, NoMethod
 from .part import Color, Fraction, FrameNumber, Name, NonNegative, Part, Positive, Vector3
@@ -121,20 +122,6 @@ class Body(Part, frozen=True):
     "Metres given to a mesh that is open; 0 lets the backend choose two cells and warn."
     splat_density: Positive = 1.0
     "Share of the shot's splats relative to other bodies of the same size."
-
-
-class Wind(Part, frozen=True, tag="wind"):
-    """Blender's wind: pushes along the pose's +Z with `strength` m/s^2, drags with `flow` 1/s."""
-
-    name: Name
-    poses: ArrayRef
-    "f8 track (1 or T, 4, 4)."
-    strength: ArrayRef
-    "f8 track (1 or T,), m/s^2."
-    flow: NonNegative = 0.0
-
-
-Force = Wind
 
 
 class Light(Part, frozen=True):

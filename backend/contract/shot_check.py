@@ -14,11 +14,12 @@ import numpy as np
 
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
 from .errors import ShotError
+from .force_check import check_forces
 from .method_check import check_method
 from .shot import Body, FrameRange, Looks, Shot
+from .track_check import check_poses, check_rigid, check_track
 
 MAX_FRAMES = 100_000
-RIGID_TOLERANCE = 1e-4
 
 
 def shot_hash(shot: Shot) -> str:
@@ -44,17 +45,15 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     _check_presence(shot, arrays)
     _check_frames(shot.frames)
     _check_camera(shot, arrays)
-    _check_track("Scene gravity", arrays.of(shot.gravity), shot.frames, (3,))
+    check_track("Scene gravity", arrays.of(shot.gravity), shot.frames, (3,))
     names = Counter(body.name for body in shot.bodies)
     if twice := [name for name, count in names.items() if count > 1]:
         raise ShotError(twice[0], "expected one body of this name, got several.", "Rename one.")
     for body in shot.bodies:
         _check_body(body, shot.frames, arrays)
-    for force in shot.forces:
-        _check_poses(force.name, arrays.of(force.poses), shot.frames)
-        _check_track(f"{force.name} strength", arrays.of(force.strength), shot.frames, ())
+    check_forces(shot, arrays)
     for light in shot.lights:
-        _check_poses(light.name, arrays.of(light.poses), shot.frames)
+        check_poses(light.name, arrays.of(light.poses), shot.frames)
     _check_world(shot, arrays)
     check_method(shot, arrays)
 
@@ -120,7 +119,7 @@ def _check_camera(shot: Shot, arrays: ArraySet) -> None:
             f"expected one pose and one set of intrinsics for each of {count} frames, "
             f"got {poses.shape} and {k.shape}.",
         )
-    _check_rigid("Camera", poses)
+    check_rigid("Camera", poses)
     require_finite("Camera intrinsics", k, "Set the camera's lens, sensor and shift.")
     if (k[:, :2] <= 0).any():
         raise ShotError(
@@ -134,34 +133,6 @@ def _check_camera(shot: Shot, arrays: ArraySet) -> None:
             "expected its clip end beyond its clip start, got "
             f"{shot.camera.clip_end} and {shot.camera.clip_start} m.",
             "Raise the camera's clip end, or lower its clip start.",
-        )
-
-
-def _check_track(where: str, array: Array, frames: FrameRange, row: tuple[int, ...]) -> None:
-    if array.shape[1:] != row or array.shape[:1] not in ((1,), (frames.tracked_count,)):
-        raise ShotError(
-            where,
-            f"expected {row or 'one value'} for 1 or {frames.tracked_count} frames, "
-            f"got {array.shape}.",
-        )
-    require_finite(where, array, "Enter a number there.")
-
-
-def _check_poses(where: str, poses: Array, frames: FrameRange) -> None:
-    require_finite(where, poses)
-    _check_track(where, poses, frames, (4, 4))
-    _check_rigid(where, poses)
-
-
-def _check_rigid(where: str, poses: Array) -> None:
-    require_finite(where, poses)
-    rotation = poses[:, :3, :3]
-    drift = np.abs(rotation @ rotation.transpose(0, 2, 1) - np.eye(3)).max()
-    if drift > RIGID_TOLERANCE or (np.linalg.det(rotation) < 0).any():
-        raise ShotError(
-            where,
-            "expected a transform without scale, shear or mirroring here, got one.",
-            "Apply the object's scale (Ctrl A), or remove the scale animation.",
         )
 
 
@@ -186,7 +157,7 @@ def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
     if body.mesh.normals is not None:
         _check_corners(body.name, "normals", arrays.of(body.mesh.normals), len(triangles), 3)
     poses = arrays.of(body.poses)
-    _check_poses(body.name, poses, frames)
+    check_poses(body.name, poses, frames)
     if body.role != "kinematic" and len(poses) != 1:
         raise ShotError(
             body.name,

@@ -22,7 +22,7 @@ from ..contract.messages import Stage
 
 STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
-    "simulate": 3,
+    "simulate": 4,
     "splat": 1,
     "render": 2,
     "diffuse": 2,

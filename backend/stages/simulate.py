@@ -21,6 +21,7 @@ from ..contract.arrays import Array, ArraySet
 from ..contract.errors import SimulationError
 from ..contract.materials import Water
 from ..contract.shot import Body, Shot
+from .acting import Acting, constants, said_at
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key
@@ -69,7 +70,7 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
         [(b.velocity, b.angular_velocity) for b in dynamic],
         np.array([pose_at(shot, arrays, b.poses, start) for b in dynamic]),
         [(b.role, b.mesh.vertices, b.mesh.triangles, b.contact, b.thickness) for b in _hit(shot)],
-        [force.flow for force in shot.forces],
+        [constants(force) for force in shot.forces],
         shot.world.ground,
         (shot.simulation.particles_per_cell, shot.seed, shot.frames.fps, start),
         (prepared.tracers.position, prepared.tracers.body),
@@ -81,9 +82,9 @@ def track_digests(shot: Shot, arrays: ArraySet) -> dict[int, bytes]:
     digest, digests = b"", {}
     for frame in range(shot.frames.simulation_start, shot.frames.last + 1):
         refs = [shot.gravity, *(body.poses for body in _hit(shot))]
-        for force in shot.forces:
-            refs += [force.poses, force.strength]
         rows = [np.asarray(track_row(shot.frames, arrays.of(ref), frame)) for ref in refs]
+        for force in shot.forces:
+            rows += said_at(shot, arrays, force, frame)
         digest = hashlib.sha256(digest + b"".join(row.tobytes() for row in rows)).digest()
         digests[frame] = digest
     return digests
@@ -126,6 +127,7 @@ class _Run:
         self._round = prepared.tracers.round
         self._solver: MpmSolver | None = None
         self._skin: Skin | None = None
+        self._acting: Acting | None = None
         self._frame = shot.frames.simulation_start
         self._seconds_each = 0.0
         self._told = 0.0
@@ -160,9 +162,11 @@ class _Run:
         particles = matter.particles
         flowing, solid = _only(tracers, self._round), _only(tracers, ~self._round)
         self._skin = Skin(particles.position, particles.body, solid.position, solid.body)
+        self._acting = Acting(self._shot, self._arrays, particles)
         solver = MpmSolver(
-            matter.domain, matter.laws, particles, flowing, matter.colliders, matter.ground
-        )
+            matter.domain, matter.laws, particles, flowing, matter.colliders, matter.ground,
+            regions=self._acting.regions,
+        )  # fmt: skip
         kept = self._cache.newest_checkpoint(frame)
         while kept is not None:
             number, state = kept
@@ -193,21 +197,15 @@ class _Run:
         self._keep(solver)
 
     def _push(self) -> Push:
-        """Return forces (mean of both ends: second order) and collider poses of the next frame."""
+        """Return what acts, and collider poses, up to the next frame."""
         shot, arrays = self._shot, self._arrays
         ends = (self._frame, self._frame + 1)
-        wind = []
-        for force in shot.forces:
-            poses = [pose_at(shot, arrays, force.poses, f)[:3, 2] for f in ends]
-            strength = [track_row(shot.frames, arrays.of(force.strength), f) for f in ends]
-            blow = (poses[0] * strength[0] + poses[1] * strength[1]) / 2
-            wind.append((blow, force.flow))
-        gravity = [track_row(shot.frames, arrays.of(shot.gravity), f) for f in ends]
         poses_at = [
             np.array([pose_at(shot, arrays, b.poses, f) for b in _hit(shot)]).reshape(-1, 4, 4)
             for f in ends
         ]
-        return Push(wind, np.mean(gravity, axis=0), poses_at[0], poses_at[1])
+        assert self._acting is not None
+        return self._acting.push(self._frame, poses_at[0], poses_at[1])
 
     def _keep(self, solver: MpmSolver) -> None:
         """Write the present frame, then the state that it came from."""

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import bpy
 
+from ..shot_export.forces import is_active_field, not_simulated
 from ..shot_export.meshes import MESHABLE
 from ..shot_export.timeline import fcurves
 from .problem import Problem
@@ -24,9 +25,8 @@ def scene_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
     for ob in acting:
         yield from _object(ob)
     for ob in scene.objects:
-        if ob.field is not None and ob.field.type not in {"NONE", "WIND"}:
-            kind = ob.field.type.replace("_", " ").title()
-            yield Problem(ob.name, f"{kind} fields are not simulated yet", "", True)
+        if is_active_field(ob) and (text := not_simulated(ob)):
+            yield Problem(ob.name, text[0].upper() + text[1:], "", True)
 
 
 def _camera(scene: bpy.types.Scene) -> Iterator[Problem]:

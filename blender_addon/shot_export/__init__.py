@@ -13,13 +13,13 @@ from impetus.backend.contract.shot import (
     RenderSettings,
     Shot,
     SimulationSettings,
-    Wind,
 )
 from impetus.backend.contract.shot_check import check_shot
 
 from . import surroundings
 from .bodies import BodyReader
 from .diffusion import MethodReader
+from .forces import FieldReader
 from .things import Thing, Things
 from .timeline import frame_range, kept, shown, walk
 
@@ -63,7 +63,7 @@ class _SceneReader:
         self.camera = surroundings.CameraSamples(surroundings.film(render), aspect)
         self.method = MethodReader(scene, layer, self.frames, self.arrays)
         self.gravity: list[NDArray[np.float64]] = []
-        self.winds: dict[str, tuple[list[NDArray[np.float64]], list[float]]] = {}
+        self.fields = FieldReader(layer, self.metres, self._warn)
 
     def sample(self) -> None:
         """Walk the tracked frames."""
@@ -76,7 +76,7 @@ class _SceneReader:
             self.method.add(frame, depsgraph)
             pull = self.scene.gravity if self.scene.use_gravity else (0.0, 0.0, 0.0)
             self.gravity.append(np.array(pull, np.float64) * self.metres)
-            self._sample_winds(depsgraph)
+            self.fields.add(depsgraph)
 
     def shot(self) -> Shot:
         """Put the shot together; leaves the scene at the simulation's start."""
@@ -93,7 +93,7 @@ class _SceneReader:
             camera=self.camera.track(self.arrays, self.metres),
             gravity=self.arrays.add(gravity if (gravity != gravity[0]).any() else gravity[:1]),
             bodies=tuple(body for body in bodies if body is not None),
-            forces=self._forces(),
+            forces=self.fields.forces(self.arrays, self.frames.tracked_count),
             lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
             world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
             simulation=self._simulation(),
@@ -101,32 +101,6 @@ class _SceneReader:
             method=self.method.method(),
             seed=settings.seed,
         )
-
-    def _sample_winds(self, depsgraph: bpy.types.Depsgraph) -> None:
-        for ob in self.scene.objects:
-            if ob.field is None or ob.field.type == "NONE" or ob.hide_viewport:
-                continue
-            if ob.field.type != "WIND":
-                kind = ob.field.type.replace("_", " ").title()
-                self._warn(f"{ob.name}: force fields of type {kind} are not simulated yet.")
-                continue
-            evaluated = ob.evaluated_get(depsgraph)
-            poses, strengths = self.winds.setdefault(ob.name, ([], []))
-            poses.append(np.array(evaluated.matrix_world, np.float64))
-            strengths.append(evaluated.field.strength)
-
-    def _forces(self) -> tuple[Wind, ...]:
-        found = []
-        for name, (poses, strengths) in self.winds.items():
-            wind = self.scene.objects[name].field
-            if wind.noise > 0 or wind.use_max_distance or wind.falloff_power > 0:
-                self._warn(f"{name}: noise and falloff of wind are not simulated yet.")
-            found.append(
-                surroundings.read_wind(
-                    name, wind.flow, np.stack(poses), strengths, self.arrays, self.metres
-                )
-            )
-        return tuple(found)
 
     def _light(self, thing: Thing) -> Light:
         evaluated = thing.original.evaluated_get(self.layer.depsgraph)

@@ -1,4 +1,4 @@
-"""What is around the bodies: camera, lights, wind, world, domain; each sampled per frame."""
+"""What is around the bodies: camera, lights, world, domain; each sampled per frame."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -17,7 +17,6 @@ from impetus.backend.contract.shot import (
     Film,
     Ground,
     Light,
-    Wind,
     World,
 )
 
@@ -135,19 +134,6 @@ def _light_size(light: bpy.types.Light, matrix: Floats, metres: float) -> float:
     scale = np.linalg.norm(matrix[:3, :2], axis=0)
     other = light.size_y if light.shape in {"RECTANGLE", "ELLIPSE"} else light.size
     return float(np.sqrt(light.size * scale[0] * other * scale[1])) * metres
-
-
-def read_wind(
-    name: str, flow: float, matrices: Floats, strength: list[float], arrays: ArraySet, metres: float
-) -> Wind:
-    """Return a wind field with its poses (T, 4, 4) and strengths (T,)."""
-    track = np.array(strength, np.float64) * metres
-    return Wind(
-        name,
-        arrays.add(rigid(name, matrices, metres)),
-        arrays.add(track if (track != track[0]).any() else track[:1]),
-        max(flow, 0.0),
-    )
 
 
 def read_world(

@@ -7,6 +7,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from ..fields import Field
+from .forces.given import BodyPush, Hold, Impulse
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -59,6 +62,12 @@ class Push:
     "(k, 4, 4) rigid poses, body to world, at the interval's start."
     collider_to: NDArray[np.float64]
     "(k, 4, 4) at its end."
+    fields: Sequence[tuple[Field, Field]] = ()
+    "Each at the interval's start and end; the same object twice where it stays as it is."
+    pushes: Sequence[BodyPush] = ()
+    impulses: Sequence[Impulse] = ()
+    holds: Sequence[Hold] = ()
+    "Where several hold a particle, the last one does."
 
     def force(self) -> NDArray[np.float64]:
         """Return the acceleration [m/s^2] of gravity and all winds, and their drag [1/s], (4,)."""

@@ -15,6 +15,8 @@ from scipy.spatial import cKDTree
 
 from .colliders import Collider, Plane, motion_between
 from .energy import Totals, measure_totals
+from .forces.acting import Acting
+from .forces.given import Region
 from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
 from .materials.laws import Law
 from .materials.table import KIND, WATER, WAVE2, viscous_step
@@ -56,6 +58,7 @@ class MpmSolver:
         colliders: Sequence[Collider],
         ground: Plane | None,
         *,
+        regions: Sequence[Region] = (),
         largest_step: float = math.inf,
     ) -> None:
         check_inside(domain, "particles", particles.position)
@@ -68,6 +71,8 @@ class MpmSolver:
         self._stepper = Stepper(domain, laws, counts, colliders, ground)
         self._load(particles, tracers)
         self._parents = _parents(particles, tracers)
+        density = np.array([law.density for law in laws])
+        self._acting = Acting(regions, particles, particles.volume * density[particles.law])
         self._gravity = np.zeros(3)
         self._left = 0
         self._top_speed = float(np.abs(particles.velocity).max(initial=0))
@@ -119,6 +124,7 @@ class MpmSolver:
         """
         self._gravity = np.asarray(push.gravity, float)
         force = push.force()
+        self._acting.begin(push, seconds)
         # Every interval starts sorted, so that a restored one goes on with the same bits.
         self._sort()
         done, count, smallest, top = 0.0, 0, math.inf, self._top_speed
@@ -127,6 +133,7 @@ class MpmSolver:
             dt = rest / max(1, math.ceil(rest / self._step_limit() - 1e-6))
             if self._drift > DRIFT:
                 self._sort()
+            self._acting.place(done, dt, self._last_step)
             self._substep(dt, force, self._tables(push, seconds, (done + dt) / seconds))
             done, count = done + dt, count + 1
             smallest, top = min(smallest, dt), max(top, self._top_speed)
@@ -137,13 +144,14 @@ class MpmSolver:
             self._unpushed = 0.0
         self._ride()
         self._find_lost()
+        self._acting.end()
         return Advance(count, smallest if count else 0.0, top, self._left)
 
     def _step_limit(self) -> float:
         h = self._domain.spacing
         wave = COURANT * h / self._top_wave
-        stride = STRIDE * h / max(self._top_speed, 1e-9)
-        return min(wave, stride, self._largest_step)
+        stride = STRIDE * h / max(self._top_speed + self._acting.coming_speed, 1e-9)
+        return min(wave, stride, self._largest_step, self._acting.largest_step)
 
     def _tables(self, push: Push, seconds: float, fraction: float) -> list[Floats]:
         """Place the colliders at a fraction of the interval."""
@@ -154,17 +162,21 @@ class MpmSolver:
         return [field.table(motion, corner) for field, motion in fields]
 
     def _substep(self, dt: float, force: NDArray[np.float64], tables: list[Floats]) -> None:
-        stepper, h = self._stepper, self._domain.spacing
+        stepper, acting, h = self._stepper, self._acting, self._domain.spacing
         self._placed = tables
         stepper.clear(self._pending)
+        acting.before_scatter(stepper)
         stepper.scatter(dt)
         # Velocities live half a step before positions (leapfrog): so a fall is exact at any step.
+        acting.on_grid(stepper)
         stepper.update_grid((self._last_step + dt) / 2, force)
         self._last_step = dt
         stepper.collide(tables)
+        acting.before_gather(stepper)
         self._top_speed, self._top_wave, left = stepper.gather(dt)
+        acting.after_gather(stepper)
         self._left += left
-        moved = dt * self._top_speed / h
+        moved = dt * max(self._top_speed, acting.hold_speed) / h
         self._drift += moved
         self._unpushed += moved
         if self._unpushed > PUSH:
@@ -200,6 +212,7 @@ class MpmSolver:
         # The grid's motion lies where the blocks were: it is used up before they change.
         self._ride()
         self._stepper.sort()
+        self._acting.sorted(self._stepper)
         self._drift = 0.0
         if self._tracer_drift > TRACER_DRIFT:
             self._stepper.sort_tracers()
@@ -259,7 +272,8 @@ class MpmSolver:
         for prefix, points in self._point_sets():
             saved |= {prefix + name: value for name, value in points.save().items()}
         numbers = (self._top_speed, self._top_wave, self._last_step, self._tracer_drift)
-        return saved | {"state": np.array([*numbers, self._left, *self._gravity], np.float64)}
+        rest = (self._left, *self._gravity, *self._acting.clock)
+        return saved | {"state": np.array([*numbers, *rest], np.float64)}
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
         """Go back to a checkpoint of this solver or of one made from the same input."""
@@ -271,7 +285,8 @@ class MpmSolver:
         numbers = saved["state"]
         self._top_speed, self._top_wave = float(numbers[0]), float(numbers[1])
         self._last_step, self._tracer_drift = float(numbers[2]), float(numbers[3])
-        self._left, self._gravity = int(numbers[4]), numbers[5:].copy()
+        self._left, self._gravity = int(numbers[4]), numbers[5:8].copy()
+        self._acting.clock = float(numbers[8]), float(numbers[9])
 
     def _point_sets(self) -> tuple[tuple[str, Points], ...]:
         return ("particle_", self._stepper.particles), ("tracer_", self._stepper.tracers)

@@ -5,6 +5,7 @@ Nothing here decides when: the solver does. Per substep the host reads one small
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import taichi as ti
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from . import colliders, grid, state, tracers, transfer
 from .colliders import Collider, ColliderField, Plane
+from .forces import holds, pushes
 from .input import Diverged, Domain
 from .materials import update
 from .materials.laws import Law
@@ -78,6 +80,7 @@ class Stepper:
         self._grid = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
         self._flow = ti.ndarray(ti.i32, self.layout.node_count)
         self._motion = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
+        self._held: NDArray[np.int32] | None = None
         self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
         runs = -(-rows // transfer.RUN) if self._on_cpu else 1
@@ -143,6 +146,14 @@ class Stepper:
         place = (ground, self._plan.span, self._flow, self._grid)
         grid.update_blocks(*self._strides, dt, push, self._walls, *box, *place)
 
+    def apply_fields(
+        self, dt: float, kinds: int, table: Floats, permutation: NDArray[np.int32]
+    ) -> None:
+        """Let force fields act for dt on the grid while it holds momentum."""
+        corner = ti.math.vec3(*self.layout.origin)
+        fields = (corner, kinds, table, permutation, self._plan.span, self._grid)
+        pushes.apply_fields(*self._strides, self.layout.spacing, dt, *fields)
+
     def collide(self, tables: Sequence[Floats]) -> None:
         h = self.layout.spacing
         for field, table in zip(self.colliders, tables, strict=True):
@@ -177,6 +188,29 @@ class Stepper:
         speed = float(report[:, transfer.SPEED].max())
         wave = math.sqrt(report[:, transfer.WAVE].max(initial=1e-12))
         return speed, wave, int(report[:, transfer.LEFT].sum())
+
+    def hold_nodes(
+        self, motion: Sequence[Any], which: Sequence[Any], kept: Sequence[Any], one: float
+    ) -> None:
+        """Give nodes the motion of the held particles there, whose places are `kept`.
+
+        `one` is the heaviest particle's mass [kg].
+        """
+        p, rows = self.particles, which[0]
+        if self._held is None:
+            self._held = np.zeros(self.layout.node_count, np.int32)
+        where = (*which, p.law, p.cell, p.offset)
+        holds.count_held(*self._strides, one, *where, p.mass, self._held, *kept)
+        spacing = self.layout.spacing
+        holds.hold_nodes(*self._strides, spacing, one, *motion, *where, self._held, self._grid)
+        holds.forget_held(*self._strides, rows, p.cell, self._held)
+
+    def hold_place(self, step: Sequence[Any], motion: Sequence[Any], which: Sequence[Any]) -> None:
+        """Move held particles from where they were kept, whatever the gather did to them."""
+        p, h = self.particles, self.layout.spacing
+        box = (-1e9, ti.math.vec3(*self._low), ti.math.vec3(*self._high))
+        moved = (*which, p.law, p.cell, p.offset, p.velocity, p.gradient)
+        holds.hold_place(h, *step, *motion, *box, *moved)
 
     def push_out(self, tables: Sequence[Floats]) -> float:
         """Move particles out of colliders; return the longest way [cells]."""

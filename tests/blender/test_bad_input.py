@@ -51,8 +51,8 @@ def open_lid(_scene):
     mesh.free()
 
 
-def vortex(_scene):
-    bpy.ops.object.effector_add(type="VORTEX")
+def molecules(_scene):
+    bpy.ops.object.effector_add(type="LENNARDJ")
 
 
 def ortho(scene):
@@ -75,7 +75,7 @@ def hidden(_scene):
     ("spoil", "where", "words", "is_warning"),
     [
         (open_lid, "Cube", "mesh is open", True),
-        (vortex, "Vortex", "Vortex fields are not simulated", True),
+        (molecules, "Lennard-Jones", "fields of type Lennardj are not simulated", True),
         (ortho, "Camera", "not a perspective", False),
         (no_camera, "Scene", "No active camera", False),
         (nothing_dynamic, "Scene", "No object is dynamic", False),

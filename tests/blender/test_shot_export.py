@@ -382,7 +382,7 @@ def test_world_ground_domain_and_gravity(scene):
     assert not exported.arrays.of(exported.shot.gravity).any()
 
 
-def test_wind_is_sampled_and_other_fields_are_told(scene):
+def test_wind_is_sampled_and_what_is_no_field_of_ours_is_told(scene):
     add_camera(scene)
     add_cube(scene, role="DYNAMIC")
     bpy.ops.object.effector_add(type="WIND", rotation=(0, math.pi / 2, 0))
@@ -391,10 +391,10 @@ def test_wind_is_sampled_and_other_fields_are_told(scene):
     for frame, strength in ((1, 2.0), (10, 20.0)):
         wind.field.strength = strength
         wind.keyframe_insert("field.strength", frame=frame)
-    bpy.ops.object.effector_add(type="VORTEX")
+    bpy.ops.object.effector_add(type="CHARGE")
     exported = export(scene)
     (found,) = exported.shot.forces
     strength = exported.arrays.of(found.strength)
     assert (strength[0], strength[-1], found.flow) == (2, 20, 0.25)
     np.testing.assert_allclose(exported.arrays.of(found.poses)[0, :3, 2], [1, 0, 0], atol=1e-6)
-    assert any("Vortex" in text and "not simulated" in text for text in exported.warnings)
+    assert any("Charge" in text and "not simulated" in text for text in exported.warnings)

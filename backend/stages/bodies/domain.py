@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ....kernels.mpm.solver import Domain
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
+from ...contract.forces import Pin
 from ...contract.materials import Flowing
 from ...contract.shot import Box, Shot
 from .shape import Shape, pose_at, thickness_of, track_row
@@ -61,11 +62,11 @@ def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:
 
     1. The bodies' bounds and, in their common size (its longest side), half of it around them; one
        size around where sand or water is.
-    2. What one second of free flight adds, at most two sizes.
+    2. What one second of free flight adds, at most two sizes; and the way that pins take them.
     3. If gravity points down: the bottom lies at the highest thing below that catches all bodies
        (the ground, or a static collider as wide as they are), however far it is; else at the lowest
        collider that catches some of them; with nothing below, the flight of 2. decides.
-    The frame range takes no part: more frames do not change the physics.
+    The frame range takes no part, but for pins: more frames do not change the physics.
     """
     dynamic = [i for i, body in enumerate(shot.bodies) if body.role == "dynamic"]
     bounds = {i: world_bounds(shot, arrays, shapes, i) for i in range(len(shot.bodies))}
@@ -73,6 +74,7 @@ def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:
     high = np.max([bounds[i][1] for i in dynamic], axis=0)
     size = float((high - low).max())
     flows = any(isinstance(shot.bodies[i].material, Flowing) for i in dynamic)
+    carried = [_carried(shot, arrays, pin, bounds) for pin in shot.forces if isinstance(pin, Pin)]
     side = size * (SIDE_FLOWING if flows else SIDE_SOLID)
     gravity = np.asarray(
         track_row(shot.frames, arrays.of(shot.gravity), shot.frames.simulation_start), np.float64
@@ -80,6 +82,8 @@ def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:
     flights = [_flight(np.asarray(shot.bodies[i].velocity), gravity, REACH * size) for i in dynamic]
     box_low = low - side + np.min([f[0] for f in flights], axis=0)
     box_high = high + side + np.max([f[1] for f in flights], axis=0)
+    box_low = np.min([box_low, *(c[0] - side for c in carried)], axis=0)
+    box_high = np.max([box_high, *(c[1] + side for c in carried)], axis=0)
     if gravity[2] < 0 and abs(gravity[2]) >= np.abs(gravity).max():
         bottom = _bottom(shot, bounds, (low, high), (box_low, box_high), size)
         box_low[2] = box_low[2] if bottom is None else bottom
@@ -95,6 +99,21 @@ def world_bounds(
     used = np.unique(shape.triangles)
     world = shape.vertices[used] @ pose[:3, :3].T + pose[:3, 3]
     return world.min(axis=0), world.max(axis=0)
+
+
+def _carried(
+    shot: Shot, arrays: ArraySet, pin: Pin, bounds: dict[int, tuple[Floats, Floats]]
+) -> tuple[Floats, Floats]:
+    """Return the bounds of where a pin's motion takes its body's box."""
+    low, high = bounds[next(i for i, body in enumerate(shot.bodies) if body.name == pin.body)]
+    if pin.motion is None:
+        return low, high
+    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
+    poses = arrays.of(pin.motion).astype(np.float64)
+    start = pose_at(shot, arrays, pin.motion, shot.frames.simulation_start)
+    local = (corners - start[:3, 3]) @ start[:3, :3]
+    world = local @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]
+    return world.min(axis=(0, 1)), world.max(axis=(0, 1))
 
 
 def _flight(velocity: Floats, gravity: Floats, limit: float) -> tuple[Floats, Floats]:
