@@ -3,10 +3,14 @@
 import bpy
 from bpy.props import (
     BoolProperty,
+    CollectionProperty,
     EnumProperty,
     FloatProperty,
     FloatVectorProperty,
+    IntProperty,
 )
+
+from .acts.properties import ImpetusAct
 
 ROLES = (
     ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
@@ -163,6 +167,8 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         soft_max=1.0,
         description="What shows where the object tears",
     )
+    acts: CollectionProperty(type=ImpetusAct)
+    act_index: IntProperty(name="Push or Pin")
     boundary: EnumProperty(
         name="Contact",
         items=BOUNDARIES,

@@ -7,6 +7,8 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
                  friction_angle, cohesion, bulk_modulus, gamma, viscosity   (dynamic)
                  velocity, angular_velocity                                 (dynamic)
                  thickness, splat_density, use_inner_color, inner_color
+                 acts (kind FORCE | TORQUE | IMPULSE | SPIN | PIN | RELEASE, vector, vertex_group,
+                 target, direction, use_window, frame_start, frame_end), act_index   (dynamic)
                  boundary STICK | SLIP | SEPARATE, friction                 (static, kinematic)
 scene.impetus    simulation_start, resolution, particles_per_cell, domain (object), walls
                  OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
@@ -28,6 +30,7 @@ from bpy.props import (
     StringProperty,
 )
 
+from .acts.properties import classes as act_classes
 from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
@@ -258,6 +261,7 @@ class ImpetusPreferences(bpy.types.AddonPreferences):
 
 classes = (
     *method_classes,
+    *act_classes,
     ImpetusPhysics,
     ImpetusTake,
     ImpetusScene,

@@ -22,6 +22,7 @@ def scene_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
         yield Problem("Scene", "Every dynamic object is hidden from render; show one")
     for ob in dynamic:
         yield from _open_mesh(scene, ob)
+        yield from _acts(scene, ob)
     for ob in acting:
         yield from _object(ob)
     for ob in scene.objects:
@@ -58,6 +59,19 @@ def _object(ob: bpy.types.Object) -> Iterator[Problem]:
         "location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle",
     }:  # fmt: skip
         yield Problem(ob.name, "Static, but animated", "MAKE_KINEMATIC", True)
+
+
+def _acts(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:
+    for act in ob.impetus.acts:
+        if not act.use:
+            continue
+        least = act.frame_start if act.kind == "RELEASE" else act.frame_start + 1
+        if act.vertex_group and act.kind != "RELEASE" and act.vertex_group not in ob.vertex_groups:
+            yield Problem(ob.name, f"{act.name}: it has no vertex group {act.vertex_group}")
+        if act.is_timed and act.frame_end < least:
+            yield Problem(ob.name, f"{act.name}: its end frame is not after its start")
+        if act.kind == "PIN" and act.target and act.target.name not in scene.objects:
+            yield Problem(ob.name, f"{act.name}: {act.target.name} is not in the scene")
 
 
 def _open_mesh(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impetus.backend.contract.arrays import ArraySet
+from impetus.backend.contract.forces import Force
 from impetus.backend.contract.shot import (
     FrameRange,
     Light,
@@ -17,6 +18,7 @@ from impetus.backend.contract.shot import (
 from impetus.backend.contract.shot_check import check_shot
 
 from . import surroundings
+from .acts import ActReader
 from .bodies import BodyReader
 from .diffusion import MethodReader
 from .forces import FieldReader
@@ -64,6 +66,7 @@ class _SceneReader:
         self.method = MethodReader(scene, layer, self.frames, self.arrays)
         self.gravity: list[NDArray[np.float64]] = []
         self.fields = FieldReader(layer, self.metres, self._warn)
+        self.acts = ActReader(layer, self.metres, self.frames.tracked.start)
 
     def sample(self) -> None:
         """Walk the tracked frames."""
@@ -77,6 +80,7 @@ class _SceneReader:
             pull = self.scene.gravity if self.scene.use_gravity else (0.0, 0.0, 0.0)
             self.gravity.append(np.array(pull, np.float64) * self.metres)
             self.fields.add(depsgraph)
+            self.acts.add(depsgraph)
 
     def shot(self) -> Shot:
         """Put the shot together; leaves the scene at the simulation's start."""
@@ -93,7 +97,7 @@ class _SceneReader:
             camera=self.camera.track(self.arrays, self.metres),
             gravity=self.arrays.add(gravity if (gravity != gravity[0]).any() else gravity[:1]),
             bodies=tuple(body for body in bodies if body is not None),
-            forces=self.fields.forces(self.arrays, self.frames.tracked_count),
+            forces=self._forces(things),
             lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
             world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
             simulation=self._simulation(),
@@ -101,6 +105,11 @@ class _SceneReader:
             method=self.method.method(),
             seed=settings.seed,
         )
+
+    def _forces(self, things: list[Thing]) -> tuple[Force, ...]:
+        fields = self.fields.forces(self.arrays, self.frames.tracked_count)
+        acts = [force for thing in things for force in self.acts.forces(thing, self.arrays)]
+        return (*fields, *acts)
 
     def _light(self, thing: Thing) -> Light:
         evaluated = thing.original.evaluated_get(self.layer.depsgraph)

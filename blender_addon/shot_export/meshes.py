@@ -1,5 +1,6 @@
 """Evaluated Blender geometry as triangles with corner data, in NumPy."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ class Triangles:
     colors: dict[str, Array]
     "f4 (F, 3, 4), linear, by attribute name; the one that renders comes first."
     materials: tuple[bpy.types.Material | None, ...]
+    groups: dict[str, Array]
+    "f4 (V,), weights of the vertex groups that were asked for and are there."
 
     def stretched(self, stretch: NDArray[np.float64]) -> "Triangles":
         """Return the mesh under a linear map (3, 3), turned so that outside stays outside."""
@@ -45,14 +48,18 @@ class Triangles:
             {name: np.ascontiguousarray(uv[:, turn]) for name, uv in self.uv.items()},
             {name: np.ascontiguousarray(color[:, turn]) for name, color in self.colors.items()},
             self.materials,
+            self.groups,
         )
 
 
-def read_mesh(evaluated: bpy.types.Object) -> Triangles | None:
-    """Return the triangles of an evaluated object; None where it has no faces."""
+def read_mesh(evaluated: bpy.types.Object, groups: Collection[str] = ()) -> Triangles | None:
+    """Return the triangles of an evaluated object, with weights of some of its vertex groups.
+
+    None where it has no faces.
+    """
     mesh = evaluated.to_mesh()
     try:
-        return None if mesh is None else _triangles(evaluated, mesh)
+        return None if mesh is None else _triangles(evaluated, mesh, groups)
     finally:
         evaluated.to_mesh_clear()
 
@@ -66,7 +73,9 @@ def read_vertices(evaluated: bpy.types.Object) -> Array:
         evaluated.to_mesh_clear()
 
 
-def _triangles(evaluated: bpy.types.Object, mesh: bpy.types.Mesh) -> Triangles | None:
+def _triangles(
+    evaluated: bpy.types.Object, mesh: bpy.types.Mesh, groups: Collection[str]
+) -> Triangles | None:
     mesh.calc_loop_triangles()
     count = len(mesh.loop_triangles)
     if not count:
@@ -82,6 +91,7 @@ def _triangles(evaluated: bpy.types.Object, mesh: bpy.types.Mesh) -> Triangles |
         {layer.name: _uv(layer)[loops] for layer in _rendered_first(mesh.uv_layers)},
         _colors(mesh, triangles, loops),
         _materials(evaluated, mesh),
+        _weights(evaluated, mesh, groups),
     )
 
 
@@ -111,6 +121,19 @@ def _colors(mesh: bpy.types.Mesh, triangles: Array, loops: Array) -> dict[str, A
         attribute = attributes[index]
         values = _read(attribute.data, "color", (len(attribute.data), 4), np.float32)
         found[attribute.name] = values[loops if attribute.domain == "CORNER" else triangles]
+    return found
+
+
+def _weights(
+    evaluated: bpy.types.Object, mesh: bpy.types.Mesh, names: Collection[str]
+) -> dict[str, Array]:
+    index = {group.index: group.name for group in evaluated.vertex_groups if group.name in names}
+    found: dict[str, Array] = {n: np.zeros(len(mesh.vertices), np.float32) for n in index.values()}
+    if found:
+        for vertex in mesh.vertices:
+            for part in vertex.groups:
+                if part.group in index:
+                    found[index[part.group]][vertex.index] = part.weight
     return found
 
 

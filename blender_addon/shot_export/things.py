@@ -64,7 +64,7 @@ class Things:
             if thing.kind not in MESHABLE:
                 continue
             if meshes:
-                thing.mesh = self._mesh(evaluated)
+                thing.mesh = self._mesh(evaluated, original)
             if last and thing.mesh is not None and _may_change_shape(thing):
                 now = read_vertices(evaluated)
                 then = thing.mesh.vertices
@@ -106,12 +106,13 @@ class Things:
             name = f"{name} #{count}"
         return Thing(name, original, original.type, instance.is_instance)
 
-    def _mesh(self, evaluated: bpy.types.Object) -> Triangles | None:
+    def _mesh(self, evaluated: bpy.types.Object, original: bpy.types.Object) -> Triangles | None:
         """Instances share their geometry: read it once."""
         data = evaluated.data
-        key = (data.as_pointer(), tuple(slot.material for slot in evaluated.material_slots))
+        groups = frozenset(act.vertex_group for act in original.impetus.acts)
+        key = (data.as_pointer(), tuple(slot.material for slot in evaluated.material_slots), groups)
         if key not in self._meshes:
-            self._meshes[key] = read_mesh(evaluated)
+            self._meshes[key] = read_mesh(evaluated, groups)
         return self._meshes[key]
 
     def _warn(self, where: str, text: str) -> None:

@@ -1,0 +1,1 @@
+"""What acts on one object beside fields: pushes, blows, pins, its release."""
