@@ -153,7 +153,7 @@ def test_the_kept_first_frame_takes_the_memory_that_was_foreseen(model: Diffusio
 @pytest.mark.parametrize(
     "settings",
     [
-        changed(), changed(reinvert=False), changed(warp="bilinear", restore_variance=True),
+        changed(), changed(reinvert=False), changed(carry_detail=True), changed(warp="bilinear", restore_variance=True),
         changed(attention="previous"),
     ],
 )  # fmt: skip
@@ -333,3 +333,22 @@ def test_numbers_out_of_range_are_told(folder: Path) -> None:
     model.unet.conv_out.bias.fill_(float("inf"))
     with pytest.raises(ModelError, match="its latents left the range"):
         crafting.next(motion())
+
+
+def test_with_carried_detail_what_rests_is_the_start_picture(blind: DiffusionModel) -> None:
+    sharp = changed(guidance=1.0, attention="none", steps=50, carry_detail=True)
+    crafting = craft(blind, sharp)
+    assert np.array_equal(crafting.start(picture()), picture())
+    for _ in range(2):
+        assert np.abs(crafting.next(motion()).astype(int) - picture()).max() <= 2
+
+
+def test_a_settled_pan_moves_by_less_than_a_cell(model: DiffusionModel) -> None:
+    """By 3 of 8 pixels no cell moves: the picture alone does."""
+    frames = {}
+    for settle in (False, True):
+        crafting = craft(model, changed(settle_picture=settle))
+        crafting.start(picture())
+        frames[settle] = crafting.next(motion(x=3.0)).astype(int)
+    shifted = np.abs(frames[True][:, 11:-8] - frames[False][:, 8:-11]).mean()
+    assert shifted < 0.1 * np.abs(frames[True][:, 11:-8] - frames[False][:, 11:-8]).mean()

@@ -99,6 +99,8 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Whether motion below one latent cell is kept for later frames; the paper loses it."
     settle_picture: bool = True
     "Whether the finished picture is moved by what whole cells could not take of a carried motion."
+    carry_detail: bool = False
+    "Whether what the autoencoder loses of the start picture is carried along into the frames."
     novelty: Novelty = Novelty()
     posterior: Literal["sample", "mode"] = "sample"
     "What of the encoder's distribution the start picture becomes."

@@ -1,22 +1,25 @@
-"""What the autoencoder loses of a source, carried along the motion into the edit of it.
+"""What the autoencoder loses of a source, carried along the motion into an edit, or a video, of it.
 
-Not of the paper: its autoencoder loses little at 512 px. A small one, or a small picture, loses
-much, and an edit would stand out as a soft patch in a sharp picture.
+Not of the papers: their autoencoder loses little at 512 px. A small one, or a small picture, loses
+much: an edit would stand out as a soft patch in a sharp picture, a video be soft throughout.
 """
 
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates
 
 from .edit_masks import Mask
 from .hard_warp import move
+from .motion import FrameMotion, inside_frame
 
 REACH = 2.0
 "Standard deviation, px, of the neighbourhood in which edit and moved source are compared."
 TOLERANCE = 20.0
 "Levels of 255 by which they may differ there before detail is held back."
+NOVEL, WHOLE = 0.5, 0.999
+"Novelty from which a pixel is a new one; share of known pixels round it up to which it is known."
 
 
 def add_detail(
@@ -36,8 +39,73 @@ def add_detail(
     """
     there, hole, _ = move(decoded, flow, moving, visible)
     lost = move(source, flow, moving, visible)[0] - there
-    difference = ((edit.astype(np.float64) - there) ** 2).mean(axis=-1)
-    known = (~hole).astype(np.float64)
-    around = gaussian_filter(difference * known, REACH) / (gaussian_filter(known, REACH) + 1e-9)
-    share = known * np.exp(-around / TOLERANCE**2)
-    return np.asarray(edit + share[..., None] * lost)
+    return _added(edit, there, lost, ~hole)
+
+
+class CarriedDetail:
+    """What a start picture lost when encoded, carried along a video's motion into its frames.
+
+    `source` and `decoded` are the picture and its round trip, u1 (H, W, 3). Each pixel of the
+    newest frame knows its place in the start picture, so detail is sampled once however many frames
+    have passed. What a frame shows anew has no place there, and stays as the model made it.
+    """
+
+    def __init__(self, source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> None:
+        self._source, self._decoded = source, decoded
+        height, width = source.shape[:2]
+        self._offset = np.zeros((height, width, 2), np.float32)
+        self._known = np.ones((height, width), bool)
+
+    def step(self, motion: FrameMotion) -> None:
+        """Go on to the frame that `motion` leads to."""
+        at = _places(motion.backward)
+        before = [_sampled(self._offset[..., k], at) for k in range(2)]
+        known = _sampled(self._known.astype(np.float32), at) > WHOLE
+        self._known = known & (motion.novelty < NOVEL) & inside_frame(motion.backward)
+        self._offset = (motion.backward + np.stack(before, -1)).astype(np.float32)
+
+    def add(self, frame: NDArray[Any]) -> NDArray[np.float64]:
+        """Return a made frame (H, W, 3), 0..255, with the detail; as `add_detail` says."""
+        at = _places(self._offset)
+        pictures = [picture.astype(np.float32) for picture in (self._source, self._decoded)]
+        source, there = (
+            np.stack([_sampled(picture[..., k], at, order=3) for k in range(3)], -1)
+            for picture in pictures
+        )
+        return _added(frame, there, source - there, self._known)
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return what later frames need; its size does not grow."""
+        return {
+            "source": self._source, "decoded": self._decoded, "offset": self._offset,
+            "known": self._known,
+        }  # fmt: skip
+
+    @classmethod
+    def restored(cls, state: dict[str, NDArray[Any]]) -> "CarriedDetail":
+        """Return what goes on as after `state` was taken."""
+        carried = cls(state["source"], state["decoded"])
+        carried._offset, carried._known = state["offset"], state["known"]
+        return carried
+
+
+def _added(
+    frame: NDArray[Any], there: NDArray[Any], lost: NDArray[Any], known: Mask
+) -> NDArray[np.float64]:
+    """Add what was lost where a frame shows what the moved round trip shows."""
+    difference = ((frame.astype(np.float64) - there) ** 2).mean(axis=-1)
+    counted = known.astype(np.float64)
+    around = gaussian_filter(difference * counted, REACH) / (gaussian_filter(counted, REACH) + 1e-9)
+    share = counted * np.exp(-around / TOLERANCE**2)
+    return np.asarray(frame + share[..., None] * lost)
+
+
+def _places(offset: NDArray[Any]) -> NDArray[np.float64]:
+    """Rows and columns (2, H, W) of here + offset (H, W, 2)."""
+    rows, columns = np.mgrid[0 : offset.shape[0], 0 : offset.shape[1]]
+    return np.stack([rows + offset[..., 1], columns + offset[..., 0]])
+
+
+def _sampled(field: NDArray[Any], at: NDArray[np.float64], order: int = 1) -> NDArray[Any]:
+    """The field (H, W) at places; beyond its edge that of the edge."""
+    return np.asarray(map_coordinates(field, at, order=order, mode="nearest"))

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 from ..contract import methods
 from ..contract.errors import ModelError, ShotError
 from .attention import CrossFrames, Kept, Reads, read_references
+from .detail import CarriedDetail
 from .latent_motion import LatentMotion
 from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
@@ -91,12 +92,16 @@ class MotionCraft:
         self._anchor: torch.Tensor | None = None
         self._last: torch.Tensor | None = None
         "The last frame: its clean latent or, without re-inversion, its noisy one."
+        self._detail: CarriedDetail | None = None
         self._kept: list[Kept] | None = None
         "The first frame's keys and values at each step, where they are kept."
 
     @torch.no_grad()
     def start(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Begin with a picture (H, W, 3), sRGB; return it as the autoencoder gives it back."""
+        """Begin with a picture (H, W, 3), sRGB; return it as the autoencoder gives it back.
+
+        With carried detail that is the picture itself.
+        """
         self._check_size(image.shape, "a start picture", depth=(3,))
         self._work.begin(len(self._grid))
         picture = pad_to_factor(to_tensor(image), self._model.vae_factor)
@@ -104,11 +109,15 @@ class MotionCraft:
         if self._settings.posterior == "sample":
             generator = torch.Generator().manual_seed(self._seed)
         clean = self._model.encode(picture, generator=generator)
-        self._anchor = self._invert(clean)
+        self._anchor, self._detail = self._invert(clean), None
         self._last, self._frame, self._kept = clean, 0, None
         self._motion.restore({})
         self._work.end()
-        return self._picture(clean)
+        decoded = self._picture(clean)
+        if not self._settings.carry_detail:
+            return decoded
+        self._detail = CarriedDetail(image, decoded)
+        return image
 
     @torch.no_grad()
     def next(self, motion: FrameMotion) -> NDArray[np.uint8]:
@@ -134,6 +143,8 @@ class MotionCraft:
         clean = self._denoise(previous, moved, eta)
         self._last = clean if self._settings.reinvert else moved
         self._work.end()
+        if self._detail is not None:
+            self._detail.step(motion)
         return self._picture(clean, settle=self._settles)
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -141,6 +152,8 @@ class MotionCraft:
         if self._anchor is None or self._last is None:
             raise ValueError("expected a frame before its state")
         carried = {f"motion_{name}": value for name, value in self._motion.state().items()}
+        if self._detail is not None:
+            carried |= {f"detail_{name}": v for name, v in self._detail.state().items()}
         return {
             "frame": np.array(self._frame, np.int64),
             "anchor": self._anchor.cpu().numpy(),
@@ -154,10 +167,9 @@ class MotionCraft:
         self._frame = int(state["frame"])
         self._anchor = torch.from_numpy(state["anchor"].copy()).to(device)
         self._last = torch.from_numpy(state["last"].copy()).to(device)
-        prefix = "motion_"
-        self._motion.restore(
-            {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
-        )
+        self._motion.restore(_named(state, "motion_"))
+        detail = _named(state, "detail_")
+        self._detail = CarriedDetail.restored(detail) if detail else None
         self._kept = None
 
     def _invert(self, clean: torch.Tensor) -> torch.Tensor:
@@ -268,7 +280,11 @@ class MotionCraft:
         if settle:
             residual, cells = self._motion.residual, self._motion.cells
             picture = to_true_place(picture, residual, cells, self._model.vae_factor)
-        return to_image(crop(picture, self._size))
+        picture = crop(picture, self._size)
+        if self._detail is None:
+            return to_image(picture)
+        made = (picture[0].float().clamp(-1, 1).permute(1, 2, 0).cpu().numpy() + 1) * 127.5
+        return np.clip(np.rint(self._detail.add(made)), 0, 255).astype(np.uint8)
 
     def _check_motion(self, motion: FrameMotion) -> None:
         self._check_size(np.shape(motion.backward), "a motion field", depth=(2,))
@@ -326,6 +342,11 @@ def _grid(model: DiffusionModel, settings: methods.MotionCraft) -> Grid:
             f"{settings.tau:g}.",
             "Take more steps or a larger tau.",
         ) from err
+
+
+def _named(state: dict[str, NDArray[Any]], prefix: str) -> dict[str, NDArray[Any]]:
+    """Return what of a state has the prefix, without it."""
+    return {name.removeprefix(prefix): v for name, v in state.items() if name.startswith(prefix)}
 
 
 def _append(kept: Kept, more: Kept) -> Kept:

@@ -148,6 +148,11 @@ class ImpetusMotionCraft(bpy.types.PropertyGroup):
         description="Move each finished picture by what the model's grid could not take, so that "
         "motion is smooth; else it goes by whole cells, in jumps",
     )
+    carry_detail: BoolProperty(
+        name="Carry Detail",
+        description="Carry the detail that the model's autoencoder loses along with the motion; "
+        "frames are as sharp as the start picture where they show what it showed",
+    )
     posterior: EnumProperty(
         name="Encoding", items=POSTERIORS, description="What the start picture becomes to the model"
     )

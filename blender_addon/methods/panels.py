@@ -166,6 +166,7 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         settle = column.row()
         settle.enabled = craft.carry_residual and craft.warp == "NEAREST"
         settle.prop(craft, "settle_picture")
+        column.prop(craft, "carry_detail")
 
 
 class OUTPUT_PT_impetus_guidance(_OfDiffusion, bpy.types.Panel):

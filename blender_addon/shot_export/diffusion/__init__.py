@@ -121,6 +121,7 @@ class MethodReader:
             backward=settings.backward.lower(),
             carry_residual=settings.carry_residual,
             settle_picture=settings.settle_picture,
+            carry_detail=settings.carry_detail,
             posterior=settings.posterior.lower(),
             novelty=Novelty(
                 new.out_of_frame, new.disoccluded, new.active, new.floor, new.ceiling,
