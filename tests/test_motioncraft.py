@@ -153,8 +153,8 @@ def test_the_kept_first_frame_takes_the_memory_that_was_foreseen(model: Diffusio
 @pytest.mark.parametrize(
     "settings",
     [
-        changed(), changed(reinvert=False), changed(carry_detail=True), changed(warp="bilinear", restore_variance=True),
-        changed(attention="previous"),
+        changed(), changed(reinvert=False), changed(warp="bilinear", restore_variance=True),
+        changed(attention="previous"), changed(carry_detail=True),
     ],
 )  # fmt: skip
 def test_a_new_process_goes_on_to_the_byte(
