@@ -9,6 +9,9 @@ vec4 = ti.math.vec4
 vec6 = ti.types.vector(6, ti.f32)
 mat3 = ti.math.mat3
 ivec3 = ti.math.ivec3
+dvec3 = ti.types.vector(3, ti.f64)
+dvec4 = ti.types.vector(4, ti.f64)
+dmat3 = ti.types.matrix(3, 3, ti.f64)
 
 if TYPE_CHECKING:
     f32: TypeAlias = Any
@@ -29,8 +32,12 @@ if TYPE_CHECKING:
     Spans: TypeAlias = Any
     Table: TypeAlias = Any
     Volume: TypeAlias = Any
+    f64: TypeAlias = Any
+    Reals: TypeAlias = Any
+    Reals2: TypeAlias = Any
+    Reals3: TypeAlias = Any
 else:
-    f32, i32, template = ti.f32, ti.i32, ti.template()
+    f32, f64, i32, template = ti.f32, ti.f64, ti.i32, ti.template()
     Vec3, Vec4, Vec6, Mat3, Cell = vec3, vec4, vec6, mat3, ivec3
     Floats = ti.types.ndarray(dtype=ti.f32, ndim=1)
     Ints = ti.types.ndarray(dtype=ti.i32, ndim=1)
@@ -42,3 +49,6 @@ else:
     Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
     Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
     Volume = ti.types.ndarray(dtype=ti.f32, ndim=3)
+    Reals = ti.types.ndarray(dtype=ti.f64, ndim=1)
+    Reals2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
+    Reals3 = ti.types.ndarray(dtype=ti.f64, ndim=3)

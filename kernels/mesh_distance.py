@@ -21,6 +21,8 @@ from .triangle_tree import (
 
 EXACT = 3.0
 """Cells from the surface within which grid distances are exact; beyond, within 1 %."""
+NEAR = 1.001
+"""Cells up to which two nodes may have a surface between them: a bit over 1, for rounding."""
 FARTHEST = 1e9
 """Metres given to all nodes of a mesh without triangles."""
 
@@ -147,7 +149,7 @@ def _sign_rows(
             now = distance[i, j, k]
             # No surface lies between two nodes that are farther from it than from each other;
             # only a closed surface settles the sign so, a hole has none to cross.
-            if closed == 0 or k == 0 or ti.max(now, last) <= spacing:
+            if closed == 0 or k == 0 or ti.max(now, last) <= NEAR * spacing:
                 p = origin + spacing * vec3(i, j, k)
                 inside = abs(winding_at(p, center, normal, radius, corners, triangle)) > 0.5
             if inside:

@@ -172,3 +172,17 @@ def test_closed_means_every_edge_twice() -> None:
     mixed[0] = mixed[0, ::-1]
     assert not md.is_closed(mixed)
     assert not md.is_closed(CUBE_TRIANGLES[:0])
+
+
+def test_nodes_on_flat_sides_leave_their_neighbours_signs_right() -> None:
+    """The winding number is a half there: a sign that rounding decides must not be passed on."""
+    vertices = np.float32(0.2) * CUBE_VERTICES
+    spacing = 0.2 / 40
+    start = 3 * [-0.1 - 3 * spacing]
+    distance = md.signed_distance_grid(
+        vertices, CUBE_TRIANGLES, origin=start, spacing=spacing, shape=(47, 47, 47)
+    )
+    middle = np.abs(np.arange(47) - 23)
+    depth = np.maximum(np.maximum(middle[:, None, None], middle[:, None]), middle) - 20
+    assert (distance[depth < 0] < 0).all()
+    assert (distance[depth > 0] > 0).all()
