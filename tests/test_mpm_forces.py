@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from impetus.kernels.fields import Field
+from impetus.kernels.fields import Field, accelerations
 from impetus.kernels.mpm.forces.given import BodyPush, Hold, Impulse, Region
 from impetus.kernels.mpm.materials.laws import ElasticLaw
 from impetus.kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
@@ -230,6 +230,51 @@ def test_a_field_that_changes_is_what_it_is_at_each_substep() -> None:
     # Strength rises evenly: a = 4 t / T, so x = 4 T^2 / 6.
     shift = (solver.position() - before).mean(axis=0)
     assert shift[0] == pytest.approx(4 * seconds**2 / 6, rel=2e-3)
+
+
+@pytest.mark.parametrize("strength", [20.0, 2e4])
+def test_forces_however_strong_move_matter_from_rest_as_they_should(strength: float) -> None:
+    field = Field("wind", (0, 0, 0), (1, 0, 0), strength, farthest=9.0)
+    seconds = np.sqrt(2 * 0.1 / strength)
+    mass = make_solver([BLOCK]).totals().mass
+    by_push = push(pushes=[BodyPush(0, (strength * mass, 0, 0))])
+    for how in (push(fields=[(field, field)]), by_push):
+        solver = make_solver([BLOCK], regions=[whole()])
+        before = solver.position()
+        solver.advance(seconds, how)
+        assert (solver.position() - before).mean(axis=0)[0] == pytest.approx(0.1, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        Field("force", (0.3, 0.4, 0.5), (0, 0, 1), 3.0, flow=0.5, power=1.0),
+        Field("wind", (0.5, 0.4, 0.1), (0, 0, 1), 3.0, flow=1.0, power=1.0, falloff="tube"),
+        Field("vortex", (0.4, 0.4, 0.5), (0, 0, 1), 8.0, flow=0.5),
+        Field("vortex", (0.4, 0.4, 0.5), (0, 0, 1), 2.0, shape="plane"),
+        Field("turbulence", (0, 0, 0), (0, 0, 1), 6.0, size=0.5),
+        Field("drag", (0.4, 0.4, 0.5), (0, 0, 1), 1.0, damping=0.5, power=1.0),
+        Field("harmonic", (0.4, 0.4, 0.5), (0, 0, 1), 9.0, size=0.05, damping=0.2),
+    ],
+    ids=lambda field: f"{field.kind}-{field.shape}",
+)
+def test_a_small_body_moves_as_a_particle_does(field: Field) -> None:
+    """Within 5 % of the way of particles that only the field's own acceleration moves."""
+    lump = Lump((0.5, 0.5, 0.5), (0.625, 0.625, 0.625), JELLY, velocity=(0.2, 0.1, -0.1))
+    solver = make_solver([lump])
+    x = solver.position()
+    start = x.mean(axis=0)
+    v = np.broadcast_to(np.float32(lump.velocity), x.shape).copy()
+    frames, steps = 8, 40
+    for _ in range(frames * steps):  # the body is stiff: what it feels is the mean
+        v += FRAME / steps * accelerations([field], x, v).mean(axis=0)
+        x = x + np.float32(FRAME / steps) * v
+    run(solver, frames, fields=[(field, field)])
+    coasted = frames * FRAME * np.asarray(lump.velocity)
+    found, expected = solver.position().mean(axis=0) - start, x.mean(axis=0) - start
+    way = np.linalg.norm(expected - coasted)
+    assert way > 0.005
+    assert np.linalg.norm(found - expected) < 0.05 * way
 
 
 def test_all_that_acts_goes_on_from_a_checkpoint_with_the_same_bits() -> None:

@@ -184,7 +184,8 @@ class _Run:
         try:
             advance = solver.advance(1.0 / self._shot.frames.fps, self._push(), self._on_substep)
         except Diverged as err:
-            raise _diverged(self._shot.bodies[err.body], self._frame + 1, err) from err
+            body, acts = self._shot.bodies[err.body], bool(self._shot.forces)
+            raise _diverged(body, self._frame + 1, err, acts=acts) from err
         self._frame += 1
         self._seconds_each = time.monotonic() - began
         if advance.left > SAID_AGAIN * self._left:
@@ -270,10 +271,11 @@ def _half(values: Floats) -> Array:
     return np.clip(np.nan_to_num(values), -HALF_LIMIT, HALF_LIMIT).astype(np.float16)
 
 
-def _diverged(body: Body, frame: int, cause: Diverged) -> SimulationError:
+def _diverged(body: Body, frame: int, cause: Diverged, *, acts: bool) -> SimulationError:
     stiffness = "bulk modulus" if isinstance(body.material, Water) else "Young's modulus"
     return SimulationError(
         f"{body.name}, frame {frame}: expected matter that holds together, but it collapsed "
         f"({cause.reason}).",
-        f"Raise its {stiffness}, or let what strikes it move more slowly.",
+        f"Raise its {stiffness}, or let what strikes it move more slowly"
+        f"{', or weaken the forces and pushes on it' if acts else ''}.",
     )

@@ -72,7 +72,8 @@ class MpmSolver:
         self._load(particles, tracers)
         self._parents = _parents(particles, tracers)
         density = np.array([law.density for law in laws])
-        self._acting = Acting(regions, particles, particles.volume * density[particles.law])
+        mass = particles.volume * density[particles.law]
+        self._acting = Acting(domain, regions, particles, mass)
         self._gravity = np.zeros(3)
         self._left = 0
         self._top_speed = float(np.abs(particles.velocity).max(initial=0))

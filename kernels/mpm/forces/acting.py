@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ...fields import field_kinds, field_table, permutation
 from ..colliders import Motion, motion_between, rotation_matrix
-from ..input import Particles, Push
+from ..input import Domain, Particles, Push
 from ..stepper import Stepper
 from . import holds, pushes
 from .given import BodyPush, Hold, Impulse, Region
@@ -25,6 +25,10 @@ Vector = NDArray[np.float64]
 
 INSTANT = 1e-9
 """Seconds within which a time counts as reached: intervals add up with rounding."""
+STRIDE = 0.25
+"""Cells that matter at rest may be pushed in a substep."""
+MOST_STEPS = 20_000
+"""Substeps of an interval that forces alone may ask for."""
 SWING = 0.2
 """Substeps are no longer than this over the frequency of the harmonic fields."""
 
@@ -44,7 +48,11 @@ class Held:
 class Acting:
     """What acts from outside on the particles of one solver."""
 
-    def __init__(self, regions: Sequence[Region], particles: Particles, mass: Vector) -> None:
+    def __init__(
+        self, domain: Domain, regions: Sequence[Region], particles: Particles, mass: Vector
+    ) -> None:
+        self._spacing = domain.spacing
+        self._across = domain.spacing * math.hypot(*domain.shape)
         self._regions = regions
         self._mass = [float(mass[r.particles] @ r.weight.astype(float)) for r in regions]
         self._heaviest = float(mass.max(initial=1e-30))
@@ -70,8 +78,31 @@ class Acting:
         moves = any(start is not end for start, end in push.fields)
         self._still = None if moves or not push.fields else self._table(0.0)
         self._held = [self._ready(hold) for hold in push.holds]
-        springs = sum(abs(f.strength) for f, _ in push.fields if f.kind == "harmonic")
-        self.largest_step = SWING / math.sqrt(springs) if springs > 0 else math.inf
+        self.largest_step = self._limit()
+
+    def _limit(self) -> float:
+        """Return the longest substep [s] that resolves what acts in this interval.
+
+        From rest nothing gets on by more than STRIDE cells in one, and springs are followed; but a
+        force beyond all measure blows up rather than take for ever.
+        """
+        push, springs = self._push, 0.0
+        total = float(np.linalg.norm(push.force()[:3]))
+        for start, end in push.fields:
+            field, strength = start, max(abs(start.strength), abs(end.strength))
+            match field.kind:
+                case "harmonic":
+                    springs += strength
+                case "vortex":
+                    total += strength * (1 + strength) * self._across
+                case "force" | "wind" | "turbulence":
+                    total += strength
+        for item in push.pushes:
+            most = max(float(np.linalg.norm(item.at(f)[0])) for f in (0.0, 1.0))
+            total += most / self._mass[item.region]
+        stride = math.sqrt(STRIDE * self._spacing / total) if total > 0 else math.inf
+        swing = SWING / math.sqrt(springs) if springs > 0 else math.inf
+        return max(min(stride, swing), self._seconds / MOST_STEPS)
 
     def end(self) -> None:
         """Set the clock on by the interval."""
