@@ -14,6 +14,7 @@ from impetus.backend.training.architecture import (
     END,
     START,
     TrainingError,
+    make_scheduler,
     make_text_encoder,
     make_tokenizer,
     make_unet,
@@ -25,7 +26,7 @@ from impetus.backend.training.autoencoder import (
     start_steadily,
 )
 from impetus.backend.training.data_set import DataSet
-from impetus.backend.training.denoiser import loss_weight, tokens_of
+from impetus.backend.training.denoiser import tokens_of, velocity_error
 from impetus.backend.training.latent_store import encode_pictures, load_latents, save_latents
 from impetus.backend.training.loop import generator_of
 from impetus.backend.training.packaging import write_pipeline
@@ -138,13 +139,20 @@ def test_signal_to_noise_counts_the_mask_alone() -> None:
     assert signal_to_noise(off, wanted, 1 - mask) > 100
 
 
-def test_the_weight_is_that_of_min_snr() -> None:
-    from impetus.backend.training.architecture import make_scheduler
-
-    weight = loss_weight(make_scheduler(), torch.arange(1000))
-    assert torch.all(weight[-300:] == 1)
-    assert torch.all(weight[:-1] <= weight[1:])
-    assert weight[0] < 0.01
+def test_what_is_learnt_tells_noise_and_picture_from_what_they_make() -> None:
+    """The target turns a noisy latent back into its parts; what gives it has no error."""
+    scheduler, random = make_scheduler(), generator_of(0, 0)
+    clean, noise = (torch.randn(6, 4, 8, 8, generator=random) for _ in range(2))
+    times = torch.tensor([0, 50, 300, 600, 900, 999])
+    kept = scheduler.alphas_cumprod[times].view(-1, 1, 1, 1)
+    velocity = kept.sqrt() * noise - (1 - kept).sqrt() * clean
+    noisy = scheduler.add_noise(clean, noise, times)
+    torch.testing.assert_close(kept.sqrt() * noisy - (1 - kept).sqrt() * velocity, clean)
+    torch.testing.assert_close(kept.sqrt() * velocity + (1 - kept).sqrt() * noisy, noise)
+    batch = (clean, noise, times, torch.zeros(6, 77, dtype=torch.long))
+    assert velocity_error(lambda z, t, tokens: velocity, scheduler, batch).max() < 1e-10
+    nothing = velocity_error(lambda z, t, tokens: torch.zeros_like(z), scheduler, batch)
+    torch.testing.assert_close(nothing, velocity.square().mean((1, 2, 3)))
 
 
 def test_crops_show_both_far_and_near(tmp_path: Path) -> None:

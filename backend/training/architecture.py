@@ -87,7 +87,7 @@ def make_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
 
 
 def make_scheduler() -> DDIMScheduler:
-    """Return the noise schedule, that of Stable Diffusion 1."""
+    """Return the noise schedule of Stable Diffusion 1, with the prediction of its version 2."""
     return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
@@ -97,7 +97,7 @@ def make_scheduler() -> DDIMScheduler:
         steps_offset=1,
         clip_sample=False,
         set_alpha_to_one=False,
-        prediction_type="epsilon",
+        prediction_type="v_prediction",
     )
 
 

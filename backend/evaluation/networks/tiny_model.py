@@ -1,8 +1,8 @@
 """The suite `tiny-model`: the model in the box against held-out renders.
 
-Denoising loss: mean squared error of the predicted noise at fixed timesteps and noise. Distance: as
-`measures/frechet.py` says it, of samples for the held-out captions (guidance 3, 30 steps, 128 px).
-Both for the trained weights, those of halfway through the first leg of training, and random ones.
+Denoising loss: mean squared error of the predicted velocity at fixed timesteps and noise. Distance:
+as `measures/frechet.py` says it, of samples for the held-out captions (guidance 3, 30 steps, 128
+px). Both for the trained weights, those of halfway through the first leg of training, and random ones.
 The autoencoder's round trip, and the round trip of partial inversion to tau 400 on the grid of 200
 steps, sampled back without guidance.
 """
@@ -23,7 +23,7 @@ from ...diffusion.models import DiffusionModel, load_model, to_image
 from ...diffusion.sampling import Grid, denoise, invert
 from ...training.architecture import make_scheduler
 from ...training.data_set import DataSet
-from ...training.denoiser import Denoiser, noise_error, tokens_of
+from ...training.denoiser import Denoiser, tokens_of, velocity_error
 from ...training.latent_store import whole_picture
 from ...training.loop import generator_of
 from ...training.picture_store import PictureStore, Shown
@@ -75,12 +75,12 @@ def run(
         losses = denoising_losses(trained, denoiser, square)
         pictures = sample(trained.vae, denoiser, trained.tokenizer, [o.caption for o in square])
         distance = picture_distance([_native(one) for one in square], pictures)
-        results["checkpoints"][name] = {"noise_error": losses, "distance": distance}
+        results["checkpoints"][name] = {"velocity_error": losses, "distance": distance}
         captions = [one.caption for one in square[:SHOWN]]
         rows = [pictures[i : i + 4] for i in range(0, len(captions), 4)]
         write_sheet(out / f"samples_{name}.png", rows, captions)
     results["distance_of_training_pictures"] = _floor(folder, square)
-    _plot(results, out / "noise_error.png")
+    _plot(results, out / "velocity_error.png")
     (out / "table.txt").write_text(table(results), "utf-8")
     return results
 
@@ -118,7 +118,7 @@ class Checkpoints:
 def denoising_losses(
     checkpoints: Checkpoints, denoiser: Denoiser, pictures: list[Shown]
 ) -> dict[str, float]:
-    """Return the error of predicted noise at each of the timesteps, over the pictures."""
+    """Return the error of predicted velocity at each of the timesteps, over the pictures."""
     model, scheduler = checkpoints.model, make_scheduler()
     denoiser.eval()
     latents = torch.cat([model.encode(whole_picture(one)[0]) for one in pictures]).cpu()
@@ -130,7 +130,7 @@ def denoising_losses(
         for part in torch.split(torch.arange(len(latents)), 32):
             times = torch.full((len(part),), time)
             batch = (latents[part], noise[part], times, tokens[part])
-            errors.append(noise_error(denoiser, scheduler, batch, str(model.precision.device)))
+            errors.append(velocity_error(denoiser, scheduler, batch, str(model.precision.device)))
         losses[str(time)] = float(torch.cat(errors).mean())
     return losses
 
@@ -199,11 +199,11 @@ def table(results: dict[str, Any]) -> str:
         f"  latent, relative      {inversion['latent']:9.4f} {inversion['latent_worst']:9.4f}",
         f"  PSNR lost [dB]        {inversion['picture']:9.3f} {inversion['picture_worst']:9.3f}",
         "",
-        "error of predicted noise at timestep, and Frechet distance of samples",
+        "error of predicted velocity at timestep, and Frechet distance of samples",
         f"  {'':12}" + "".join(f"{time:>9}" for time in TIMES) + f"{'distance':>11}",
     ]
     for name, one in results["checkpoints"].items():
-        errors = "".join(f"{one['noise_error'][str(time)]:9.4f}" for time in TIMES)
+        errors = "".join(f"{one['velocity_error'][str(time)]:9.4f}" for time in TIMES)
         lines.append(f"  {name:12}{errors}{one['distance']:11.3f}")
     floor = results["distance_of_training_pictures"]
     lines.append(f"  {'(training pictures)':{12 + 9 * len(TIMES)}}{floor:11.3f}")
@@ -227,7 +227,7 @@ def _plot(results: dict[str, Any], path: Path) -> None:
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     for name, one in results["checkpoints"].items():
-        axes.plot(TIMES, [one["noise_error"][str(time)] for time in TIMES], "o-", label=name)
-    axes.set(xlabel="timestep", ylabel="mean squared error of the predicted noise", yscale="log")
+        axes.plot(TIMES, [one["velocity_error"][str(time)] for time in TIMES], "o-", label=name)
+    axes.set(xlabel="timestep", ylabel="mean squared error of the velocity", yscale="log")
     axes.legend()
     figure.savefig(path, dpi=110)
