@@ -2,9 +2,9 @@
 
 Denoising loss: mean squared error of the predicted velocity at fixed timesteps and noise. Distance:
 as `measures/frechet.py` says it, of samples for the held-out captions (guidance 3, 30 steps, 128
-px). Both for the trained weights, those of halfway through the first leg of training, and random ones.
-The autoencoder's round trip, and the round trip of partial inversion to tau 400 on the grid of 200
-steps, sampled back without guidance.
+px). Both for the trained weights, those of halfway through the first leg of training, and random
+ones. The autoencoder's round trip, and the round trip of partial inversion to tau 400 on the grid
+of 200 steps, sampled back without guidance.
 """
 
 from dataclasses import dataclass
