@@ -2,9 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from impetus.backend.evaluation.physics import forces
 from impetus.backend.evaluation.physics import suite as physics
 from impetus.backend.evaluation.physics.cases import SAND
 
@@ -27,6 +29,19 @@ def test_heap_runs_out_as_far_as_a_real_one() -> None:
     assert figures["runout_over_lube"] == pytest.approx(0.85, abs=0.25)
     assert figures["packing"] == pytest.approx(1.0, abs=0.1)
     assert 3 < figures["slope_degrees"] < figures["friction_degrees"]
+
+
+@pytest.mark.parametrize("case", [forces.newton, forces.newton_metre])
+def test_a_newton_is_one_whatever_the_particle_count(case: Any) -> None:
+    figures = case(per_axis=(6, 20)).figures
+    assert len(figures) == 2
+    assert max(figures.values()) < 0.01
+
+
+def test_bodies_go_the_way_of_particles_in_every_field() -> None:
+    figures = forces.fields(frames=3).figures
+    assert len(figures) == 6
+    assert max(figures.values()) < 0.05
 
 
 def test_tracers_stay_beside_particles() -> None:

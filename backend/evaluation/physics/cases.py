@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ....kernels.mpm.colliders import Collider, Plane
+from ....kernels.mpm.forces.given import Region
 from ....kernels.mpm.materials.laws import ElasticLaw, Law, SandLaw, WaterLaw
 from ....kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
@@ -48,6 +49,7 @@ def make(
     ground: Plane | None = None,
     colliders: Sequence[Collider] = (),
     tracers: Floats | None = None,
+    regions: Sequence[Region] = (),
 ) -> MpmSolver:
     """Make a solver of `cells` a metre; particles lie on a lattice, jittered a little (seed 0)."""
     step = 0.5 / cells
@@ -73,6 +75,7 @@ def make(
         Tracers(seen.astype(np.float32), none, none.astype(bool)),
         colliders,
         ground,
+        regions=regions,
     )
 
 

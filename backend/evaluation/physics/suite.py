@@ -28,6 +28,7 @@ from .cases import (
     spin_up,
 )
 from .fluids import FLUID_CASES
+from .forces import FORCE_CASES
 
 Floats = NDArray[np.float64]
 
@@ -232,6 +233,7 @@ CASES: dict[str, Callable[[], Result]] = {
     "heap": heap,
     "tracers": tracers,
     "same bits": same_bits,
+    **FORCE_CASES,
     **FLUID_CASES,
 }
 
