@@ -22,6 +22,7 @@ FLOORS = {
     "backend.contract": 0,
     "backend.cameras": 1,
     "backend.diffusion": 2,
+    "backend.splatting": 2,
     "backend.stages": 3,
     "backend.training": 4,
     "backend.evaluation": 5,

@@ -30,7 +30,7 @@ class Case:
 def cases() -> dict[str, Case]:
     """Import the cases late: Taichi prints its version on import, which must not go to stdout."""
     from .speed.mpm import LAWS, mpm_speed
-    from .speed.raster import raster_forward
+    from .speed.raster import raster_backward, raster_forward, raster_million
 
     return {
         **{
@@ -38,6 +38,9 @@ def cases() -> dict[str, Case]:
             for law in LAWS
         },
         "raster-forward": Case(raster_forward, "ms", "lower"),
+        "raster-backward": Case(raster_backward, "ms", "lower"),
+        "raster-million": Case(lambda: raster_million()[0], "s", "lower"),
+        "raster-million-memory": Case(lambda: raster_million()[1], "MiB", "lower"),
     }
 
 

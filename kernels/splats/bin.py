@@ -32,6 +32,11 @@ class TileLists:
     starts: Indices
     columns: int
     rows: int
+    order: Indices
+    "The seen splats, nearest first."
+    owned: Indices
+    "With `keep`: splat order[k] stands in `splats` at entries[owned[k] : owned[k + 1]]."
+    entries: Indices
 
 
 def depth_order(projected: Projected) -> Indices:
@@ -43,25 +48,33 @@ def depth_order(projected: Projected) -> Indices:
     return (keys & np.uint64(0xFFFFFFFF)).astype(np.int32)
 
 
-def bin_splats(projected: Projected, width: int, height: int) -> TileLists:
-    """Deal the seen splats to the tiles that their ellipse of alpha = 1/255 touches."""
+def bin_splats(projected: Projected, width: int, height: int, *, keep: bool = False) -> TileLists:
+    """Deal the seen splats to the tiles that their ellipse of alpha = 1/255 touches.
+
+    With `keep` the lists can be read by splats too, as the backward pass does.
+    """
     columns, rows = -(-width // TILE), -(-height // TILE)
     order = depth_order(projected)
     if len(order) == 0:
         starts = np.zeros(columns * rows + 1, np.int32)
-        return TileLists(np.zeros(1, np.int32), starts, columns, rows)
+        none = np.zeros(1, np.int32)
+        return TileLists(none, starts, columns, rows, order, none, none)
     pad = padding()
     blocks = 32 if pad > 1 else 1024
     counts = np.zeros((columns * rows, blocks), np.int32)
-    _count(projected.record, order, counts, columns, rows, blocks, pad)
+    touched = np.empty(len(order), np.int32)
+    _count(projected.record, order, counts, touched, columns, rows, blocks, pad)
     ends = np.cumsum(counts, dtype=np.int64)
     if ends[-1] > np.iinfo(np.int32).max:
         raise MemoryError(f"expected fewer than 2^31 pairs of splat and tile, got {ends[-1]}")
     cursor = (ends.reshape(counts.shape) - counts).astype(np.int32)
     starts = np.append(cursor[:, 0], ends[-1]).astype(np.int32)
     splats = np.empty(ends[-1], np.int32)
-    _fill(projected.record, order, cursor, splats, columns, rows, blocks, pad)
-    return TileLists(splats, starts, columns, rows)
+    owned = np.append(0, np.cumsum(touched, dtype=np.int64)).astype(np.int32) if keep else touched
+    entries = np.empty(ends[-1] if keep else 1, np.int32)
+    tiles = (cursor, splats, owned, entries)
+    _fill(projected.record, order, *tiles, columns, rows, blocks, pad, keep)
+    return TileLists(splats, starts, columns, rows, order, owned, entries)
 
 
 def padding() -> int:
@@ -109,6 +122,7 @@ def _count(
     record: ti.types.ndarray(ti.f32, 2),
     order: ti.types.ndarray(ti.i32, 1),
     counts: ti.types.ndarray(ti.i32, 2),
+    touched: ti.types.ndarray(ti.i32, 1),
     columns: ti.i32,
     rows: ti.i32,
     blocks: ti.i32,
@@ -120,11 +134,14 @@ def _count(
             size = (order.shape[0] + blocks - 1) // blocks
             for k in range(block * size, ti.min(order.shape[0], (block + 1) * size)):
                 i = order[k]
+                tiles = 0
                 top, bottom = _tile_rows(record, i, rows)
                 for tile_y in range(top, bottom + 1):
                     first, last = _span(record, i, tile_y, columns)
+                    tiles += ti.max(0, last + 1 - first)
                     for tile_x in range(first, last + 1):
                         counts[tile_y * columns + tile_x, block] += 1
+                touched[k] = tiles
 
 
 @ti.kernel
@@ -133,21 +150,28 @@ def _fill(
     order: ti.types.ndarray(ti.i32, 1),
     cursor: ti.types.ndarray(ti.i32, 2),
     splats: ti.types.ndarray(ti.i32, 1),
+    owned: ti.types.ndarray(ti.i32, 1),
+    entries: ti.types.ndarray(ti.i32, 1),
     columns: ti.i32,
     rows: ti.i32,
     blocks: ti.i32,
     pad: ti.i32,
+    keep: ti.template(),
 ):
     for task in range(blocks * pad):
         if task % pad == 0:
             block = task // pad
             size = (order.shape[0] + blocks - 1) // blocks
             for k in range(block * size, ti.min(order.shape[0], (block + 1) * size)):
-                i = order[k]
+                i, slot = order[k], owned[k]
                 top, bottom = _tile_rows(record, i, rows)
                 for tile_y in range(top, bottom + 1):
                     first, last = _span(record, i, tile_y, columns)
                     for tile_x in range(first, last + 1):
                         tile = tile_y * columns + tile_x
-                        splats[cursor[tile, block]] = i
-                        cursor[tile, block] += 1
+                        entry = cursor[tile, block]
+                        splats[entry] = i
+                        cursor[tile, block] = entry + 1
+                        if ti.static(keep):
+                            entries[slot] = entry
+                            slot += 1

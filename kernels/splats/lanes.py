@@ -35,7 +35,7 @@ NEAREST_RATIO = 0.05
 
 
 @ti.func
-def _exp2(p):
+def exp2(p):
     """2^p for p in -15..1 within 3e-7; what is far below comes out as anything."""
     # Truncation of what is positive is its floor, and one instruction on every machine.
     whole = ti.cast(p + 16.0, ti.i32) - 16
@@ -45,13 +45,13 @@ def _exp2(p):
 
 
 @ti.func
-def _at_most(x, limit):
+def at_most(x, limit):
     # Unlike ti.min this asks nothing about NaN, and so stays in vector registers.
     return ti.select(x < limit, x, limit)
 
 
 @ti.func
-def _at_least(x, limit):
+def at_least(x, limit):
     return ti.select(x > limit, x, limit)
 
 
@@ -64,7 +64,7 @@ def _affine(record: ti.template(), i, column: ti.template(), dx, dy):
 def motion_at(record: ti.template(), i, column: ti.template(), lenses: ti.template(), x, y, dx, dy):
     """Motion of the splat's points seen at x, y [px], and their change of depth as a ratio."""
     frame = (column - AFTER) // (BEFORE - AFTER)
-    ahead = _at_least(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
+    ahead = at_least(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
     lens_x = lenses[frame, 0] * (x - lenses[frame, 2]) + lenses[frame, 4] - lenses[frame, 2]
     lens_y = lenses[frame, 1] * (y - lenses[frame, 3]) + lenses[frame, 5] - lenses[frame, 3]
     move_x = _affine(record, i, column, dx, dy) + (lenses[frame, 4] - x) * (ahead - 1.0) + lens_x
@@ -78,7 +78,7 @@ def motion_at(record: ti.template(), i, column: ti.template(), lenses: ti.templa
 def crosses_row(record: ti.template(), i, x0, dy, lanes: ti.template()):
     """Whether alpha reaches 1/255 somewhere on this row of pixel centres."""
     center = record[i, U] + record[i, SLOPE] * dy
-    nearest = _at_most(_at_least(center, x0), x0 + (lanes - 1)) - center
+    nearest = at_most(at_least(center, x0), x0 + (lanes - 1)) - center
     peak = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy
     return peak + record[i, FALL_X] * nearest * nearest >= LOG_ALPHA_MIN
 
@@ -88,7 +88,7 @@ def blurred_weight(record: ti.template(), i, x, dy, light):
     """What each pixel of the row takes from this splat."""
     t = x - (record[i, U] + record[i, SLOPE] * dy)
     p = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy + record[i, FALL_X] * t * t
-    a = _at_most(_exp2(p), ALPHA_MAX)
+    a = at_most(exp2(p), ALPHA_MAX)
     taken = (p >= LOG_ALPHA_MIN) & (light >= TRANSMITTANCE_STOP)
     return ti.select(taken, a * light, 0.0)
 
@@ -98,11 +98,11 @@ def sharp_weight(record: ti.template(), i, x, dy, light):
     """What each pixel takes from this splat where nothing is blurred over edges."""
     t = x - (record[i, U] + record[i, SHARP_SLOPE] * dy)
     p = record[i, LOG_OPACITY] + record[i, SHARP_FALL_Y] * dy * dy + record[i, SHARP_FALL_X] * t * t
-    a = _at_most(_exp2(p), ALPHA_MAX)
+    a = at_most(exp2(p), ALPHA_MAX)
     return ti.select((p >= LOG_ALPHA_MIN) & (light >= SURFACE), a * light, 0.0)
 
 
 @ti.func
 def depth_at(record: ti.template(), i, dx, dy):
     inverse = _affine(record, i, W, dx, dy)
-    return 1.0 / _at_most(_at_least(inverse, record[i, W_LOW]), record[i, W_HIGH])
+    return 1.0 / at_most(at_least(inverse, record[i, W_LOW]), record[i, W_HIGH])

@@ -110,44 +110,44 @@ def project(
     if count == 0:
         return Projected(record, depth)
     mean, axes = _pose_arrays(pose, count)
-    bounds = np.array(
-        [view.width, view.height, max(view.near, 1e-6), view.far, *_view_limits(view)], np.float32
-    )
     _footprint(
         mean,
         axes,
         _rows(color, (count, 3), "color"),
         _rows(opacity, (count,), "opacity"),
         mean if normal is None else _rows(normal, (count, 3), "normal"),
-        _camera(view),
-        bounds,
+        camera_array(view),
+        view_bounds(view),
         record,
         depth,
     )
     for column, other in ((AFTER, after), (BEFORE, before)):
         if other is not None:
             other_mean, other_axes = _pose_arrays(other[0], count)
-            cameras = (_camera(view), _camera(other[1]))
+            cameras = (camera_array(view), camera_array(other[1]))
             _motion(mean, axes, other_mean, other_axes, *cameras, column, record)
     return Projected(record, depth)
 
 
-def _camera(view: View) -> Floats:
+def camera_array(view: View) -> Floats:
     """Rotation (9), translation (3), fx fy cx cy: the (16,) that the kernels read."""
     rotation, translation = view.world_to_camera()
     return np.concatenate([rotation.ravel(), translation, view.intrinsics]).astype(np.float32)
 
 
-def _view_limits(view: View) -> tuple[float, float, float, float]:
+def view_bounds(view: View) -> Floats:
+    """Width, height, near, far, and what holds x/z and y/z where the Jacobian is taken: (8,)."""
     fx, fy, cx, cy = (float(value) for value in view.intrinsics)
     margin_x = (EXTENT_MARGIN - 1) * view.width / (2 * fx)
     margin_y = (EXTENT_MARGIN - 1) * view.height / (2 * fy)
-    return (
+    limits = (
         -cx / fx - margin_x,
         (view.width - cx) / fx + margin_x,
         -cy / fy - margin_y,
         (view.height - cy) / fy + margin_y,
     )
+    clip = (max(view.near, 1e-6), view.far)
+    return np.array([view.width, view.height, *clip, *limits], np.float32)
 
 
 def _pose_arrays(pose: SplatPose, count: int) -> tuple[Floats, Floats]:
@@ -161,7 +161,7 @@ def _rows(array: Floats, shape: tuple[int, ...], name: str) -> Floats:
 
 
 @ti.func
-def _rotation(camera: ti.template()):
+def matrix3(camera: ti.template()):
     return ti.Matrix([[camera[3 * r + c] for c in range(3)] for r in range(3)])
 
 
@@ -171,7 +171,7 @@ def _translation(camera: ti.template()):
 
 
 @ti.func
-def _row3(array: ti.template(), i):
+def row3(array: ti.template(), i):
     return ti.Vector([array[i, 0], array[i, 1], array[i, 2]])
 
 
@@ -181,7 +181,7 @@ def _axes(array: ti.template(), i):
 
 
 @ti.func
-def _screen_rows(local, p, x, y, fx, fy):
+def screen_rows(local, p, x, y, fx, fy):
     """The rows of B, and of w: how u, v and 1/z change along the splat's axes."""
     w = 1.0 / p[2]
     deep = ti.Vector([local[2, 0], local[2, 1], local[2, 2]])
@@ -191,7 +191,7 @@ def _screen_rows(local, p, x, y, fx, fy):
 
 
 @ti.func
-def _covariance(bx, by, extra):
+def covariance(bx, by, extra):
     """Entries of B B^T + extra I and its determinant by Lagrange's identity."""
     xx, xy, yy = bx.dot(bx), bx.dot(by), by.dot(by)
     determinant = bx.cross(by).norm_sqr() + extra * (xx + yy) + extra * extra
@@ -199,7 +199,7 @@ def _covariance(bx, by, extra):
 
 
 @ti.func
-def _regress(r, bx, by, extra, determinant):
+def regress(r, bx, by, extra, determinant):
     """Slopes along x and y of the conditional mean of what changes by `r` on the axes.
 
     r B^T (B B^T + extra I)^-1, its products of inner products taken as cross products
@@ -218,7 +218,7 @@ def _falls(xy, yy, determinant):
 
 
 @ti.func
-def _flatness(bx, by):
+def flatness(bx, by):
     # Single precision cannot tell a needle 3000 times longer than wide from a line.
     return FLATNESS + 1e-7 * (bx.norm_sqr() + by.norm_sqr())
 
@@ -236,8 +236,8 @@ def _footprint(
     depth: ti.types.ndarray(ti.f32, 1),
 ):
     for i in range(mean.shape[0]):
-        rotation = _rotation(camera)
-        p = rotation @ _row3(mean, i) + _translation(camera)
+        rotation = matrix3(camera)
+        p = rotation @ row3(mean, i) + _translation(camera)
         local = rotation @ _axes(axes, i)
         fx, fy = camera[12], camera[13]
         record[i, REACH_X] = -1.0
@@ -246,8 +246,8 @@ def _footprint(
             u, v = fx * p[0] / p[2] + camera[14], fy * p[1] / p[2] + camera[15]
             x = ti.math.clamp(p[0] / p[2], bounds[4], bounds[5])
             y = ti.math.clamp(p[1] / p[2], bounds[6], bounds[7])
-            bx, by, _bw = _screen_rows(local, p, x, y, fx, fy)
-            xx, xy, yy, determinant = _covariance(bx, by, DILATION)
+            bx, by, _bw = screen_rows(local, p, x, y, fx, fy)
+            xx, xy, yy, determinant = covariance(bx, by, DILATION)
             reach = 2.0 * ti.log(ti.min(opacity[i], 1.0) / ALPHA_MIN)
             reach_x, reach_y = ti.sqrt(reach * xx), ti.sqrt(reach * yy)
             seen = u + reach_x > 0.0 and u - reach_x < bounds[0]
@@ -257,7 +257,7 @@ def _footprint(
                 falls = _falls(xy, yy, determinant)
                 record[i, FALL_X], record[i, FALL_Y], record[i, SLOPE] = falls
                 if record.shape[1] > PLAIN_COLUMNS:
-                    _xx, xy, yy, determinant = _covariance(bx, by, SHARPNESS + _flatness(bx, by))
+                    _xx, xy, yy, determinant = covariance(bx, by, SHARPNESS + flatness(bx, by))
                     falls = _falls(xy, yy, determinant)
                     record[i, SHARP_FALL_X], record[i, SHARP_FALL_Y] = falls[0], falls[1]
                     record[i, SHARP_SLOPE] = falls[2]
@@ -267,10 +267,10 @@ def _footprint(
                     record[i, RED + c] = color[i, c]
                     if record.shape[1] > PLAIN_COLUMNS:
                         record[i, NORMAL_X + c] = normal[i, c]
-                bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], fx, fy)
+                bx, by, bw = screen_rows(local, p, p[0] / p[2], p[1] / p[2], fx, fy)
                 w = 1.0 / p[2]
-                extra = _flatness(bx, by)
-                w_x, w_y = _regress(bw, bx, by, extra, _covariance(bx, by, extra)[3])
+                extra = flatness(bx, by)
+                w_x, w_y = regress(bw, bx, by, extra, covariance(bx, by, extra)[3])
                 # A plane seen edge-on runs away: hold it at four sigma and a pixel's dilation.
                 spread = 4.0 * bw.norm() + ti.sqrt(w_x * w_x + w_y * w_y)
                 record[i, W], record[i, W_X], record[i, W_Y] = w, w_x, w_y
@@ -293,21 +293,21 @@ def _motion(
     """Write (p' - p)/z [px] and its slopes: M - I of the conditional mean, in homogeneous form."""
     for i in range(mean.shape[0]):
         if record[i, REACH_X] > 0.0:
-            rotation, rotation_other = _rotation(camera), _rotation(other_camera)
-            p = rotation @ _row3(mean, i) + _translation(camera)
-            q = rotation_other @ _row3(other_mean, i) + _translation(other_camera)
+            rotation, rotation_other = matrix3(camera), matrix3(other_camera)
+            p = rotation @ row3(mean, i) + _translation(camera)
+            q = rotation_other @ row3(other_mean, i) + _translation(other_camera)
             local = rotation @ _axes(axes, i)
             change = rotation_other @ _axes(other_axes, i) - local
-            bx, by, bw = _screen_rows(local, p, p[0] / p[2], p[1] / p[2], camera[12], camera[13])
-            extra = _flatness(bx, by)
-            _xx, _xy, _yy, determinant = _covariance(bx, by, extra)
+            bx, by, bw = screen_rows(local, p, p[0] / p[2], p[1] / p[2], camera[12], camera[13])
+            extra = flatness(bx, by)
+            _xx, _xy, _yy, determinant = covariance(bx, by, extra)
             for c in ti.static(range(3)):
                 scale = 1.0
                 if ti.static(c < 2):
                     scale = other_camera[12 + c]
                 step = q[c] - p[c]
                 r = ti.Vector([change[c, 0], change[c, 1], change[c, 2]]) / p[2] + step * bw
-                along_x, along_y = _regress(r, bx, by, extra, determinant)
+                along_x, along_y = regress(r, bx, by, extra, determinant)
                 record[i, column + 3 * c] = scale * step / p[2]
                 record[i, column + 3 * c + 1] = scale * along_x
                 record[i, column + 3 * c + 2] = scale * along_y

@@ -14,7 +14,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from .bin import TILE, bin_splats, padding
+from .bin import TILE, TileLists, bin_splats, padding
 from .lanes import (
     SURFACE,
     TRANSMITTANCE_STOP,
@@ -42,7 +42,9 @@ from .project import (
 # Planes of the kernel's images; a motion is followed by the depth there.
 COLOR, ALPHA, DEPTH, NORMAL, AFTER_MOTION, BEFORE_MOTION = 0, 3, 4, 5, 8, 11
 PLAIN_PLANES, PLANES = 5, 14
-DETAIL, FORWARD, BACKWARD = 1, 2, 4
+KEPT_SURFACE, KEPT_PLANES = 5, 6
+"Without detail, what the backward pass needs beside the images: the weight that depth has."
+DETAIL, FORWARD, BACKWARD, KEEP = 1, 2, 4, 8
 "What to blend beside colour, alpha and depth, as a sum; DETAIL is normal and index."
 
 PATIENCE = 4
@@ -140,6 +142,18 @@ def rasterise_plain(projected: Projected, view: View) -> tuple[Floats, Floats, F
     return _image(planes, COLOR, 3), planes[ALPHA], planes[DEPTH]
 
 
+def rasterise_kept(projected: Projected, view: View) -> tuple[Floats, TileLists]:
+    """Return planes (KEPT_PLANES, h, w) and tile lists: what `record_gradient` works from.
+
+    The images of `rasterise_plain` are the planes' first: COLOR, ALPHA and DEPTH.
+    """
+    planes = np.zeros((KEPT_PLANES, view.height, view.width), np.float32)
+    planes[DEPTH] = np.inf
+    none = np.zeros(1, np.int32)
+    lenses = np.zeros((1, 1), np.float32)
+    return planes, _run(projected, view, none, lenses, planes, none[None], KEEP)
+
+
 def _run(
     projected: Projected,
     view: View,
@@ -148,11 +162,12 @@ def _run(
     planes: Floats,
     body: NDArray[np.int32],
     wanted: int,
-) -> None:
-    lists = bin_splats(projected, view.width, view.height)
+) -> TileLists:
+    lists = bin_splats(projected, view.width, view.height, keep=bool(wanted & KEEP))
     lanes, pad = _task_shape()
     tiles = (lists.splats, lists.starts, lists.columns)
     _blend(projected.record, index, *tiles, lenses, planes, body, lanes, pad, wanted)
+    return lists
 
 
 def _image(planes: Floats, first: int, channels: int) -> Floats:
@@ -227,7 +242,7 @@ def _surface_weight(
 ):
     """What counts of this splat for depth, normal and motion; taken from the sharp light."""
     counted = ti.select(light >= SURFACE, w, 0.0)
-    if ti.static(wanted):
+    if ti.static(wanted & DETAIL):
         sharp = sharp_weight(record, i, x, dy, sharp_light)
         sharp_light -= sharp
         # The blur decides where no splat truly is: beside a grain, in a gap.
@@ -239,7 +254,7 @@ def _surface_weight(
 def _is_full(light, sharp_light, wanted: ti.template()):
     """Whether nothing that follows is seen in this row."""
     full = light.max() < TRANSMITTANCE_STOP
-    if ti.static(wanted):
+    if ti.static(wanted & DETAIL):
         full = full and sharp_light.max() < SURFACE
     return full
 
@@ -273,6 +288,12 @@ def _store(planes: ti.template(), first: ti.template(), row, column, scale, x, y
         planes[first, row, column] = scale * x
         planes[first + 1, row, column] = scale * y
         planes[first + 2, row, column] = scale * z
+
+
+@ti.func
+def _keep(planes: ti.template(), row, column, surface, wanted: ti.template()):
+    if ti.static(wanted & KEEP):
+        planes[KEPT_SURFACE, row, column] = surface
 
 
 @ti.func
@@ -333,6 +354,7 @@ def _blend(
                     share = 1.0 / surface[lane]
                     _store(planes, COLOR, row, at, 1.0, red[lane], green[lane], blue[lane])
                     planes[ALPHA, row, at], planes[DEPTH, row, at] = alpha, deep[lane] * share
+                    _keep(planes, row, at, surface[lane], wanted)
                     if ti.static(wanted & DETAIL):
                         body[row, at] = owner[lane]
                         n = ti.Vector([normal_x[lane], normal_y[lane], normal_z[lane]])

@@ -1,0 +1,1 @@
+"""Splats as torch tensors: shapes, colours, and images that gradients flow back from."""

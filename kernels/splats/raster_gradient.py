@@ -1,0 +1,310 @@
+"""Backward of the plain rasteriser: from gradients of colour, alpha and depth to those of records.
+
+One task walks a run of tiles, and in each the splats front to back as the forward pass did. With
+L the loss and s_i = dL/dw_i what a pixel gains from weight w_i, sum(w_j s_j) over all splats is
+known from the finished image, so what lies behind splat i is that sum less what has been passed:
+dL/dalpha_i = T_i s_i - rest_i / (1 - alpha_i). Thresholds (1/255, 0.999, 1e-4) have no gradient.
+Each entry of a tile list gets a row of sums of its own, and each splat adds up its rows: no atomics
+(they are compare-and-swap loops on x86), and the same bits every time.
+"""
+
+import numpy as np
+import taichi as ti
+
+from .bin import TILE, TileLists, padding
+from .lanes import (
+    ALPHA_MAX,
+    LOG_ALPHA_MIN,
+    SURFACE,
+    TRANSMITTANCE_STOP,
+    at_least,
+    at_most,
+    exp2,
+)
+from .project import (
+    BLUE,
+    FALL_X,
+    FALL_Y,
+    GREEN,
+    LOG_OPACITY,
+    PLAIN_COLUMNS,
+    REACH_Y,
+    RED,
+    SLOPE,
+    W_HIGH,
+    W_LOW,
+    W_X,
+    W_Y,
+    Floats,
+    Projected,
+    U,
+    V,
+    W,
+)
+from .raster import ALPHA, COLOR, DEPTH, KEPT_SURFACE
+
+LANES = 8
+"Pixels that are passed side by side: with more, fewer would be touched and more sums be spilled."
+PER_ROW, ITEMS = TILE // LANES, TILE * TILE // LANES
+eight, four = ti.types.vector(LANES, ti.f32), ti.types.vector(4, ti.f32)
+
+# Planes of a tile's pixels.
+LIGHT, REST, GIVE_RED, GIVE_GREEN, GIVE_BLUE, GIVE_ALPHA, GIVE_DEPTH, MEAN_DEPTH = range(8)
+PLANES = 8
+# Sums of a splat over the pixels of a tile. Q: dL/d exponent, H: dL/d (1/z); X, Y: times dx, dy.
+SUM_RED, SUM_GREEN, SUM_BLUE, Q, Q_X, Q_XX, Q_Y, Q_XY, Q_YY, H, H_X, H_Y = range(12)
+SUMS = 12
+PATIENCE = 16
+"A tile is asked whether its light is spent at every so many splats."
+RUNS = 64
+"Tasks that the tiles are split into on the CPU."
+LN_2 = 0.6931471805599453
+
+
+def record_gradient(
+    projected: Projected,
+    lists: TileLists,
+    planes: Floats,
+    *,
+    color: Floats,
+    alpha: Floats,
+    depth: Floats | None,
+) -> Floats:
+    """Return the gradient (n, PLAIN_COLUMNS) of records; of REACH, W_LOW and W_HIGH it is zero.
+
+    `planes` and `lists` are what `rasterise_kept` gave; `color` (3, h, w), `alpha` and `depth`
+    (h, w) are the gradients of its images; without `depth` it counts as zero, and takes less time.
+    Empty pixels have no depth, and what is given for them is left out.
+    """
+    gradient = np.zeros((len(projected.depth), PLAIN_COLUMNS), np.float32)
+    if len(lists.order) == 0:
+        return gradient
+    tiles, pad = lists.rows * lists.columns, padding()
+    runs = min(RUNS, tiles) if pad > 1 else tiles
+    with_depth = depth is not None
+    sums = np.empty((len(lists.splats), SUMS if with_depth else H), np.float32)
+    pixels = np.empty((runs * ITEMS, PLANES, LANES), np.float32)
+    held, fours = np.empty((runs, SUMS, LANES), np.float32), np.empty((runs, 4), np.float32)
+    given = np.concatenate([color, alpha[None]] + ([] if depth is None else [depth[None]]))
+    images = (_by_lanes(planes, lists.columns), _by_lanes(given, lists.columns))
+    tables = (lists.splats, lists.starts, lists.columns)
+    rooms = (pixels, held, fours, sums)
+    _tile_sums(projected.record, *tables, *images, *rooms, planes.shape[2], runs, pad, with_depth)
+    _gather(projected.record, lists.order, lists.owned, lists.entries, sums, gradient, with_depth)
+    return gradient
+
+
+def _by_lanes(images: Floats, columns: int) -> Floats:
+    """Return images (k, h, groups of LANES, LANES), with zeros beyond their width."""
+    width = columns * TILE
+    if images.shape[2] != width:
+        images = np.pad(images, ((0, 0), (0, 0), (0, width - images.shape[2])))
+    return np.ascontiguousarray(images, np.float32).reshape(*images.shape[:2], -1, LANES)
+
+
+@ti.func
+def _is_dark(pixels: ti.template(), base):
+    brightest = ti.Vector([0.0 for lane in range(LANES)])
+    for item in range(ITEMS):
+        light = pixels[base + item, LIGHT]
+        brightest = at_least(light, brightest)
+    return brightest.max() < TRANSMITTANCE_STOP
+
+
+@ti.func
+def _begin_tile(
+    pixels: ti.template(),
+    base,
+    top,
+    left,
+    planes: ti.template(),
+    given: ti.template(),
+    width,
+    with_depth: ti.template(),
+):
+    """Full light, and what each pixel gives; a pixel outside the image has no light."""
+    for y in range(TILE):
+        i = ti.min(top + y, planes.shape[1] - 1)
+        for half in range(PER_ROW):
+            at, j = base + y * PER_ROW + half, left // LANES + half
+            x = ti.Vector([left + half * LANES + lane for lane in range(LANES)])
+            inside = (x < width) & (top + y < planes.shape[1])
+            red, green, blue, alpha = given[0, i, j], given[1, i, j], given[2, i, j], given[3, i, j]
+            pixels[at, LIGHT] = ti.select(inside, 1.0, 0.0)
+            total = alpha * planes[ALPHA, i, j] + red * planes[COLOR, i, j]
+            total += green * planes[COLOR + 1, i, j] + blue * planes[COLOR + 2, i, j]
+            pixels[at, REST] = total
+            pixels[at, GIVE_RED], pixels[at, GIVE_GREEN] = red, green
+            pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA] = blue, alpha
+            if ti.static(with_depth):
+                # Weights around the mean depth have no sum: REST holds none of them.
+                surface = planes[KEPT_SURFACE, i, j]
+                solid = surface > 0.0
+                pixels[at, GIVE_DEPTH] = ti.select(solid, given[4, i, j] / surface, 0.0)
+                pixels[at, MEAN_DEPTH] = ti.select(solid, planes[DEPTH, i, j], 0.0)
+
+
+@ti.func
+def _total(v, fours: ti.template(), run):
+    """Add 8 lanes by halves; that four are stored keeps them in a vector register."""
+    fours[run] = ti.Vector([v[lane] + v[lane + 4] for lane in range(4)])
+    half = fours[run]
+    return (half[0] + half[2]) + (half[1] + half[3])
+
+
+@ti.kernel
+def _tile_sums(
+    record: ti.types.ndarray(ti.f32, 2),  # [n, PLAIN_COLUMNS or more]
+    splats: ti.types.ndarray(ti.i32, 1),
+    starts: ti.types.ndarray(ti.i32, 1),  # [tiles + 1]
+    columns: ti.i32,
+    planes: ti.types.ndarray(eight, 3),  # [KEPT_PLANES, h, padded w / LANES]
+    given: ti.types.ndarray(eight, 3),  # [4 or 5, h, padded w / LANES]: colour, alpha, depth
+    pixels: ti.types.ndarray(eight, 2),  # [runs * ITEMS, PLANES]
+    held: ti.types.ndarray(eight, 2),  # [runs, SUMS]
+    fours: ti.types.ndarray(four, 1),  # [runs]
+    sums: ti.types.ndarray(ti.f32, 2),  # [entries, SUMS or H]
+    width: ti.i32,
+    runs: ti.i32,
+    pad: ti.i32,
+    with_depth: ti.template(),
+):
+    for task in range(runs * pad):
+        if task % pad == 0:
+            run, tiles = task // pad, starts.shape[0] - 1
+            base = run * ITEMS
+            for step in range((tiles - run + runs - 1) // runs):
+                tile = run + step * runs
+                top, left = tile // columns * TILE, tile % columns * TILE
+                _begin_tile(pixels, base, top, left, planes, given, width, with_depth)
+                dark = False
+                for k in range(starts[tile], starts[tile + 1]):
+                    if (k - starts[tile]) % PATIENCE == 0 and not dark:
+                        dark = _is_dark(pixels, base)
+                    _pass_splat(
+                        record, splats[k], dark, top, left, base, pixels, held, run, with_depth
+                    )
+                    for c in range(sums.shape[1]):
+                        sums[k, c] = _total(held[run, c], fours, run)
+
+
+@ti.func
+def _alpha(t, peak, fall_x, light):
+    """Alpha at the distance t from the ridge, and where it is free to change; zero if not taken."""
+    p = peak + fall_x * t * t
+    a = exp2(p)
+    taken = (p >= LOG_ALPHA_MIN) & (light >= TRANSMITTANCE_STOP)
+    return ti.select(taken, at_most(a, ALPHA_MAX), 0.0), taken & (a < ALPHA_MAX)
+
+
+@ti.func
+def _reciprocals(a, b):
+    """Both by one division: it is what takes longest here."""
+    both = 1.0 / (a * b)
+    return both * b, both * a
+
+
+@ti.func
+def _rows(v, reach, top, dark):
+    """First and last row of the tile that the splat reaches; none where its light is spent."""
+    first = ti.max(0, ti.cast(ti.ceil(v - reach - 0.5), ti.i32) - top)
+    last = ti.min(TILE - 1, ti.cast(ti.floor(v + reach - 0.5), ti.i32) - top)
+    if dark:
+        last = -1
+    return first, last
+
+
+@ti.func
+def _pass_splat(
+    record: ti.template(),
+    i,
+    dark,
+    top,
+    left,
+    base,
+    pixels: ti.template(),
+    held: ti.template(),
+    run,
+    with_depth: ti.template(),
+):
+    """Take one splat from the light of a tile's pixels, and leave its sums by lanes in `held`."""
+    nil = ti.Vector([0.0 for lane in range(LANES)])
+    red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy = nil, nil, nil, nil, nil, nil, nil, nil, nil
+    h_0, h_x, h_y = nil, nil, nil
+    # Read once: to the compiler every store may change what was read.
+    u, v, slope, reach = record[i, U], record[i, V], record[i, SLOPE], record[i, REACH_Y]
+    fall_x, fall_y, log_opacity = record[i, FALL_X], record[i, FALL_Y], record[i, LOG_OPACITY]
+    own_red, own_green, own_blue = record[i, RED], record[i, GREEN], record[i, BLUE]
+    inverse_0, inverse_x, inverse_y = record[i, W], record[i, W_X], record[i, W_Y]
+    low, high = record[i, W_LOW], record[i, W_HIGH]
+    first, last = _rows(v, reach, top, dark)
+    for half in range(PER_ROW):
+        dx = ti.Vector([left + half * LANES + 0.5 + lane for lane in range(LANES)]) - u
+        middle = u - (left + half * LANES + 0.5 * LANES)
+        half_q, half_qy, half_h = nil, nil, nil
+        for y in range(first, last + 1):
+            dy = (top + y + 0.5) - v
+            peak = log_opacity + fall_y * dy * dy
+            aside = ti.max(ti.abs(middle + slope * dy) - 0.5 * (LANES - 1), 0.0)
+            if peak + fall_x * aside * aside >= LOG_ALPHA_MIN:
+                at = base + y * PER_ROW + half
+                light = pixels[at, LIGHT]
+                a, free = _alpha(dx - slope * dy, peak, fall_x, light)
+                w, left_over, shared = a * light, 1.0 - a, nil
+                give_red, give_green = pixels[at, GIVE_RED], pixels[at, GIVE_GREEN]
+                give_blue, gain = pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA]
+                gain += own_red * give_red + own_green * give_green + own_blue * give_blue
+                if ti.static(with_depth):
+                    inverse = (inverse_0 + inverse_y * dy) + inverse_x * dx
+                    bound = at_most(at_least(inverse, low), high)
+                    z, shared = _reciprocals(bound, left_over)
+                    owed = ti.select(light >= SURFACE, pixels[at, GIVE_DEPTH], 0.0)
+                    gain += owed * (z - pixels[at, MEAN_DEPTH])
+                    h = ti.select(inverse == bound, w * owed * z * z, 0.0)
+                    half_h, h_y = half_h - h, h_y - h * dy
+                else:
+                    shared = 1.0 / left_over
+                rest = pixels[at, REST] - w * gain
+                q = ti.select(free, w * gain - rest * a * shared, 0.0)
+                red, green, blue = red + w * give_red, green + w * give_green, blue + w * give_blue
+                half_q, half_qy, q_yy = half_q + q, half_qy + q * dy, q_yy + q * (dy * dy)
+                pixels[at, LIGHT], pixels[at, REST] = light - w, rest
+        q_0, q_x, q_xx = q_0 + half_q, q_x + half_q * dx, q_xx + half_q * dx * dx
+        q_y, q_xy, h_0, h_x = q_y + half_qy, q_xy + half_qy * dx, h_0 + half_h, h_x + half_h * dx
+    # Vectors go through memory, or the compiler packs the sums of a lane, not the lanes of a sum.
+    held_sums = red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy, h_0, h_x, h_y
+    for c in ti.static(range(SUMS if with_depth else H)):
+        held[run, c] = held_sums[c]
+
+
+@ti.kernel
+def _gather(
+    record: ti.types.ndarray(ti.f32, 2),
+    order: ti.types.ndarray(ti.i32, 1),
+    owned: ti.types.ndarray(ti.i32, 1),
+    entries: ti.types.ndarray(ti.i32, 1),
+    sums: ti.types.ndarray(ti.f32, 2),
+    gradient: ti.types.ndarray(ti.f32, 2),  # [n, PLAIN_COLUMNS]
+    with_depth: ti.template(),
+):
+    """Add up each splat's rows, and turn sums into columns of its record."""
+    for k in range(order.shape[0]):
+        s = ti.Vector([0.0 for _ in range(SUMS)])
+        for place in range(owned[k], owned[k + 1]):
+            entry = entries[place]
+            for c in ti.static(range(SUMS)):
+                if ti.static(c < H or with_depth):
+                    s[c] += sums[entry, c]
+        i = order[k]
+        fall_x, fall_y, slope = LN_2 * record[i, FALL_X], LN_2 * record[i, FALL_Y], record[i, SLOPE]
+        # t = dx - slope dy is the distance from the ridge.
+        q_t, q_ty = s[Q_X] - slope * s[Q_Y], s[Q_XY] - slope * s[Q_YY]
+        gradient[i, RED], gradient[i, GREEN] = s[SUM_RED], s[SUM_GREEN]
+        gradient[i, BLUE] = s[SUM_BLUE]
+        # The exponent is of 2: alpha changes by ln 2 alpha with it.
+        gradient[i, LOG_OPACITY], gradient[i, FALL_Y] = LN_2 * s[Q], LN_2 * s[Q_YY]
+        gradient[i, FALL_X] = LN_2 * (s[Q_XX] - slope * (s[Q_XY] + q_ty))
+        gradient[i, SLOPE] = -2.0 * fall_x * q_ty
+        gradient[i, U] = -2.0 * fall_x * q_t - record[i, W_X] * s[H]
+        gradient[i, V] = 2.0 * (fall_x * slope * q_t - fall_y * s[Q_Y]) - record[i, W_Y] * s[H]
+        gradient[i, W], gradient[i, W_X], gradient[i, W_Y] = s[H], s[H_X], s[H_Y]
