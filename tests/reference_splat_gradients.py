@@ -21,7 +21,14 @@ class Twin:
     fragile: Tensor
 
 
-def twin_render(mean: Tensor, axes: Tensor, color: Tensor, opacity: Tensor, camera: Camera) -> Twin:
+def twin_render(
+    mean: Tensor,
+    axes: Tensor,
+    color: Tensor,
+    opacity: Tensor,
+    camera: Camera,
+    antialias: bool = False,
+) -> Twin:
     y, x = torch.meshgrid(
         torch.arange(camera.height, dtype=torch.float64) + 0.5,
         torch.arange(camera.width, dtype=torch.float64) + 0.5,
@@ -41,9 +48,11 @@ def twin_render(mean: Tensor, axes: Tensor, color: Tensor, opacity: Tensor, came
         offset = torch.stack([x, y], -1) - (p[:2] / p[2] * focal + center)
         own = rotation @ axes[i]
         b = jacobian(held(p[:2] / p[2], camera), p[2], focal) @ own
-        blurred = torch.linalg.inv(b @ b.T + DILATION * torch.eye(2))
-        fall = torch.einsum("...i,ij,...j->...", offset, blurred, offset)
+        blurred = b @ b.T + DILATION * torch.eye(2)
+        fall = torch.einsum("...i,ij,...j->...", offset, torch.linalg.inv(blurred), offset)
         a = opacity[i].clamp(max=1) * torch.exp(-0.5 * fall)
+        if antialias:
+            a = a * torch.sqrt(torch.linalg.det(b @ b.T) / torch.linalg.det(blurred))
         taken = (a.detach() >= LEAST) & (light.detach() >= STOP)
         w = torch.where(taken, a.clamp(max=CAP) * light, 0.0)
         fragile |= (light > 1e-3) & ((a / LEAST - 1).abs() < 1e-3)

@@ -42,6 +42,7 @@ def reference_render(
     index: NDArray[np.int32],
     before: tuple[SplatPose, View] | None = None,
     after: tuple[SplatPose, View] | None = None,
+    antialias: bool = False,
 ) -> Reference:
     height, width = view.height, view.width
     y, x = np.mgrid[0:height, 0:width] + 0.5
@@ -54,8 +55,7 @@ def reference_render(
     others = [after, before]
     moved = [np.zeros((height, width, 3)) for _ in others]
     local = _to_camera(pose.mean, view)
-    order = np.argsort(local[:, 2].astype(np.float32), kind="stable")
-    for i in order:
+    for i in np.argsort(local[:, 2].astype(np.float32), kind="stable"):
         p = local[i]
         if not view.near <= p[2] <= view.far or opacity[i] < LEAST:
             continue
@@ -63,8 +63,9 @@ def reference_render(
         offset = np.stack([x - center[0], y - center[1]], -1)
         axes = view.world_to_camera()[0] @ pose.axes[i].astype(np.float64)
         blurred, sharp = _blending_covariances(p, axes, view)
-        a = opacity[i] * np.exp(-0.5 * _mahalanobis(offset, blurred))
-        keen = opacity[i] * np.exp(-0.5 * _mahalanobis(offset, sharp))
+        strength = opacity[i] * (_compensation(blurred) if antialias else 1)
+        a = strength * np.exp(-0.5 * _mahalanobis(offset, blurred))
+        keen = strength * np.exp(-0.5 * _mahalanobis(offset, sharp))
         alpha = np.minimum(CAP, a)
         taken = (a >= LEAST) & (light >= STOP)
         w = np.where(taken, alpha * light, 0)
@@ -149,6 +150,11 @@ def _blending_covariances(p: Floats, axes: Floats, view: View) -> tuple[Floats, 
     s = b @ b.T
     flat = 1e-4 + 1e-7 * np.trace(s)
     return s + DILATION * np.eye(2), s + (SHARPNESS + flat) * np.eye(2)
+
+
+def _compensation(blurred: Floats) -> float:
+    narrow = np.linalg.det(blurred - DILATION * np.eye(2))
+    return float(np.sqrt(narrow / np.linalg.det(blurred)))
 
 
 def _mahalanobis(offset: Floats, covariance: Floats) -> Floats:

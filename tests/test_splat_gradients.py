@@ -39,17 +39,20 @@ def loss(images: Images, weights: Tensor, certain: Tensor) -> Tensor:
     return total + (depth * weights[..., 4] * certain).sum()
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("kind", KINDS)
-def test_gradients_are_the_twins(kind: str, seed: int) -> None:
+CASES = [(kind, seed, False) for kind in KINDS for seed in (0, 1)]
+CASES += [("tiny", 2, True), ("overlaps", 2, True)]
+
+
+@pytest.mark.parametrize(("kind", "seed", "antialias"), CASES)
+def test_gradients_are_the_twins(kind: str, seed: int, antialias: bool) -> None:
     tensors, view = scene(kind, seed)
-    twin = twin_render(*tensors[:4], camera_of(tensors, view))
+    twin = twin_render(*tensors[:4], camera_of(tensors, view), antialias)
     certain = (~twin.fragile).double()
     assert certain.mean() > 0.9
     weights = torch.randn(view.height, view.width, 5, dtype=torch.float64,
                           generator=torch.Generator().manual_seed(seed))  # fmt: skip
     expected = torch.autograd.grad(loss(twin.images, weights, certain), tensors, allow_unused=True)
-    ours = render(*tensors[:4], camera_of(tensors, view))
+    ours = render(*tensors[:4], camera_of(tensors, view), antialias=antialias)
     found = torch.autograd.grad(loss(ours, weights, certain), tensors)
     for name, mine, theirs in zip(NAMES, found, expected, strict=True):
         theirs = torch.zeros_like(mine) if theirs is None else theirs

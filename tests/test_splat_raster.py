@@ -54,6 +54,29 @@ def test_every_pass_is_the_twins(kind: str, seed: int) -> None:
         np.testing.assert_allclose(image[certain], expected, TOLERANCE, TOLERANCE, err_msg=name)
 
 
+@pytest.mark.parametrize("kind", ["tiny", "flat", "overlaps"])
+def test_every_pass_is_the_twins_with_antialiasing(kind: str) -> None:
+    case = random_splats(kind, 2) | {"antialias": True}
+    passes = render(case)
+    rest = {name: case[name] for name in case if name not in ("pose", "view")}
+    twin = reference_render(case["pose"], case["view"], **rest)
+    certain = ~twin.fragile
+    for name, image in vars(passes).items():
+        expected = getattr(twin, name)[certain]
+        np.testing.assert_allclose(image[certain], expected, TOLERANCE, TOLERANCE, err_msg=name)
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.05, 0.2])
+def test_antialiasing_keeps_the_light_of_a_small_splat(sigma: float) -> None:
+    """Alpha summed over pixels is 2 pi sigma^2 o f^2 / z^2, but for what falls below 1/255."""
+    view = square_view(63, 47)
+    passes = render_splats(blobs([(0, 0, 3)], sigma), view, **looks(1), antialias=True)
+    wide = (60 * sigma / 3) ** 2
+    strength = 0.8 * wide / (wide + 0.3)
+    cut = 1 / (255 * strength)
+    assert passes.alpha.sum() == pytest.approx(2 * np.pi * 0.8 * wide * (1 - cut), rel=0.02)
+
+
 def test_one_splat_shows_its_opacity_at_its_center() -> None:
     passes = render_splats(blobs([(0.0, 0.0, 3.0)], 0.2), square_view(63, 47), **looks(1))
     assert passes.alpha[23, 31] == pytest.approx(0.8, abs=1e-5)

@@ -51,11 +51,20 @@ class Images:
     depth: Tensor
 
 
-def render(mean: Tensor, axes: Tensor, color: Tensor, opacity: Tensor, camera: Camera) -> Images:
+def render(
+    mean: Tensor,
+    axes: Tensor,
+    color: Tensor,
+    opacity: Tensor,
+    camera: Camera,
+    *,
+    antialias: bool = False,
+) -> Images:
     """Render splats; gradients flow to every tensor given.
 
     `mean` (n, 3) world metres, `axes` (n, 3, 3) whose columns are the 1-sigma half axes (see
-    shapes.py), `color` (n, 3) linear, `opacity` (n,) in 0..1. Thresholds have no gradient: a splat
+    shapes.py), `color` (n, 3) linear, `opacity` (n,) in 0..1; with `antialias` a splat is as much
+    fainter as the pixel makes it larger. Thresholds have no gradient: a splat
     that no pixel sees gets zero. An empty pixel's infinite depth has none either; mask it out of
     a loss. The same input gives the same bits on the processor. ValueError where shapes do not fit.
     """
@@ -63,7 +72,7 @@ def render(mean: Tensor, axes: Tensor, color: Tensor, opacity: Tensor, camera: C
     translation = -rotation @ camera.camera_to_world[:3, 3]
     numbers = torch.cat([rotation.reshape(9), translation, camera.intrinsics])
     images: tuple[Tensor, Tensor, Tensor] = _Rasterise.apply(  # type: ignore[no-untyped-call]
-        mean, axes, color, opacity, numbers, camera.view()
+        mean, axes, color, opacity, numbers, camera.view(), antialias
     )
     return Images(*images)
 
@@ -80,12 +89,15 @@ class _Rasterise(torch.autograd.Function):
         opacity: Tensor,
         numbers: Tensor,
         view: View,
+        antialias: bool,
     ) -> tuple[Tensor, Tensor, Tensor]:
         pose = SplatPose(_array(mean), _array(axes))
-        projected = project(pose, view, color=_array(color), opacity=_array(opacity))
+        projected = project(
+            pose, view, color=_array(color), opacity=_array(opacity), antialias=antialias
+        )
         planes, lists = rasterise_kept(projected, view)
         ctx.save_for_backward(mean, axes, color, opacity, numbers)
-        ctx.made = (view, projected, planes, lists)
+        ctx.made = (view, antialias, projected, planes, lists)
         images = np.moveaxis(planes[COLOR : COLOR + 3], 0, -1), planes[ALPHA], planes[DEPTH]
         # Copies: what the caller changes in place must not change the way back.
         rgb, alpha, depth = (torch.from_numpy(image.copy()).to(mean) for image in images)
@@ -94,7 +106,7 @@ class _Rasterise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, ...]:
         mean, axes, color, opacity, numbers = ctx.saved_tensors
-        view, projected, planes, lists = ctx.made
+        view, antialias, projected, planes, lists = ctx.made
         given_color, given_alpha, given_depth = (_array(tensor) for tensor in given)
         # Depth is infinite where it is empty; a mask by multiplication makes NaN of it there.
         given_depth = np.where(np.isfinite(planes[DEPTH]), given_depth, np.float32(0))
@@ -107,10 +119,17 @@ class _Rasterise(torch.autograd.Function):
             depth=given_depth if given_depth.any() else None,
         )
         pose = SplatPose(_array(mean), _array(axes))
-        found = project_gradient(pose, view, _array(opacity), projected, gradient)
+        found = project_gradient(
+            pose,
+            view,
+            _array(opacity),
+            projected=projected,
+            gradient=gradient,
+            antialias=antialias,
+        )
         pairs = ((found.mean, mean), (found.axes, axes), (found.color, color),
                  (found.opacity, opacity), (found.camera, numbers))  # fmt: skip
-        return *(torch.from_numpy(array).to(tensor) for array, tensor in pairs), None
+        return *(torch.from_numpy(array).to(tensor) for array, tensor in pairs), None, None
 
 
 def _array(tensor: Tensor) -> np.ndarray[Any, np.dtype[np.float32]]:

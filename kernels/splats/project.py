@@ -94,11 +94,14 @@ def project(
     normal: Floats | None = None,
     before: tuple[SplatPose, View] | None = None,
     after: tuple[SplatPose, View] | None = None,
+    antialias: bool = False,
 ) -> Projected:
     """Project splats to records for the rasteriser.
 
     Splats nearer than `near`, beyond `far`, off the screen, fainter than 1/255 or not finite are
-    not seen. Without `normal` the record is PLAIN_COLUMNS wide: for colour, alpha and depth alone.
+    not seen. With `antialias` a splat is as much fainter as DILATION makes it larger (Yu et al.,
+    Mip-Splatting, 2024, section 4.2), for captures that were trained so. Without `normal` the
+    record is PLAIN_COLUMNS wide: for colour, alpha and depth alone.
     ValueError where an array has not one row per splat.
     """
     count = len(pose.mean)
@@ -120,6 +123,7 @@ def project(
         view_bounds(view),
         record,
         depth,
+        antialias,
     )
     for column, other in ((AFTER, after), (BEFORE, before)):
         if other is not None:
@@ -234,6 +238,7 @@ def _footprint(
     bounds: ti.types.ndarray(ti.f32, 1),
     record: ti.types.ndarray(ti.f32, 2),
     depth: ti.types.ndarray(ti.f32, 1),
+    antialias: ti.template(),
 ):
     for i in range(mean.shape[0]):
         rotation = matrix3(camera)
@@ -248,8 +253,12 @@ def _footprint(
             y = ti.math.clamp(p[1] / p[2], bounds[6], bounds[7])
             bx, by, _bw = screen_rows(local, p, x, y, fx, fy)
             xx, xy, yy, determinant = covariance(bx, by, DILATION)
-            reach = 2.0 * ti.log(ti.min(opacity[i], 1.0) / ALPHA_MIN)
+            strength = ti.min(opacity[i], 1.0)
+            if ti.static(antialias):
+                strength *= ti.sqrt(covariance(bx, by, 0.0)[3] / determinant)
+            reach = 2.0 * ti.log(strength / ALPHA_MIN)
             reach_x, reach_y = ti.sqrt(reach * xx), ti.sqrt(reach * yy)
+            # Where alpha stays below 1/255 the reach is no number, and the splat is not seen.
             seen = u + reach_x > 0.0 and u - reach_x < bounds[0]
             seen = seen and v + reach_y > 0.0 and v - reach_y < bounds[1]
             if seen and determinant < 1e30:
@@ -261,7 +270,7 @@ def _footprint(
                     falls = _falls(xy, yy, determinant)
                     record[i, SHARP_FALL_X], record[i, SHARP_FALL_Y] = falls[0], falls[1]
                     record[i, SHARP_SLOPE] = falls[2]
-                record[i, LOG_OPACITY] = ti.log(ti.min(opacity[i], 1.0)) * LOG2_E
+                record[i, LOG_OPACITY] = ti.log(strength) * LOG2_E
                 record[i, REACH_X], record[i, REACH_Y] = reach_x, reach_y
                 for c in ti.static(range(3)):
                     record[i, RED + c] = color[i, c]

@@ -60,7 +60,13 @@ class SplatGradient:
 
 
 def project_gradient(
-    pose: SplatPose, view: View, opacity: Floats, projected: Projected, gradient: Floats
+    pose: SplatPose,
+    view: View,
+    opacity: Floats,
+    *,
+    projected: Projected,
+    gradient: Floats,
+    antialias: bool = False,
 ) -> SplatGradient:
     """Pull the gradient (n, PLAIN_COLUMNS) of the records of `project` back to its arguments."""
     count = len(projected.depth)
@@ -71,7 +77,7 @@ def project_gradient(
         given = [np.ascontiguousarray(a, np.float32) for a in (pose.mean, pose.axes, opacity)]
         constants = (camera_array(view), view_bounds(view))
         found = (mean, axes, faded, parts)
-        _pull(*given, *constants, projected.record, gradient, *found, padding())
+        _pull(*given, *constants, projected.record, gradient, *found, padding(), antialias)
     return SplatGradient(
         mean=mean,
         axes=axes,
@@ -82,14 +88,20 @@ def project_gradient(
 
 
 @ti.func
-def _pull_covariance(record: ti.template(), g: ti.template(), i, bx, by):
+def _pull_covariance(g: ti.template(), i, bx, by, antialias: ti.template()):
     """d_bx, d_by of the blending footprint."""
-    _xx, xy, yy, determinant = covariance(bx, by, DILATION)
+    xx, xy, yy, determinant = covariance(bx, by, DILATION)
     a, b = yy / determinant, xy / determinant
     k, fall_x = 0.5 * LOG2_E, g[i, FALL_X]
     d_xx = k * a * a * fall_x
     d_xy = g[i, SLOPE] / yy - 2.0 * k * a * b * fall_x
     d_yy = k * b * b * fall_x + (k * g[i, FALL_Y] - xy * g[i, SLOPE]) / (yy * yy)
+    if ti.static(antialias):
+        # Half the logarithm of what the dilation leaves of the determinant.
+        own, share = covariance(bx, by, 0.0)[3], 0.5 / LN_2 * g[i, LOG_OPACITY]
+        d_xx += share * ((yy - DILATION) / own - yy / determinant)
+        d_yy += share * ((xx - DILATION) / own - xx / determinant)
+        d_xy -= 2.0 * share * (xy / own - xy / determinant)
     return 2.0 * d_xx * bx + d_xy * by, 2.0 * d_yy * by + d_xy * bx
 
 
@@ -138,6 +150,7 @@ def _pull(
     d_opacity: ti.types.ndarray(ti.f32, 1),
     parts: ti.types.ndarray(ti.f32, 2),  # [blocks, 16]
     pad: ti.i32,
+    antialias: ti.template(),
 ):
     for task in range(parts.shape[0] * pad):
         if task % pad == 0:
@@ -150,7 +163,8 @@ def _pull(
                     m = row3(mean, i)
                     own = ti.Matrix([[axes[i, r, c] for c in range(3)] for r in range(3)])
                     p = rotation @ m + ti.Vector([camera[9], camera[10], camera[11]])
-                    d_p, d_local, d_f = _pull_one(record, g, i, p, rotation @ own, bounds, fx, fy)
+                    local = rotation @ own
+                    d_p, d_local, d_f = _pull_one(g, i, p, local, bounds, fx, fy, antialias)
                     d_m, d_own = rotation.transpose() @ d_p, rotation.transpose() @ d_local
                     for r in ti.static(range(3)):
                         d_mean[i, r] = d_m[r]
@@ -170,14 +184,16 @@ def _pull(
 
 
 @ti.func
-def _pull_one(record: ti.template(), g: ti.template(), i, p, local, bounds: ti.template(), fx, fy):
+def _pull_one(
+    g: ti.template(), i, p, local, bounds: ti.template(), fx, fy, antialias: ti.template()
+):
     """d_p, d_local and the gradient of fx, fy of one splat."""
     w = 1.0 / p[2]
     x, y = p[0] * w, p[1] * w
     held_x = ti.math.clamp(x, bounds[4], bounds[5])
     held_y = ti.math.clamp(y, bounds[6], bounds[7])
     bx, by, _bw = screen_rows(local, p, held_x, held_y, fx, fy)
-    d_bx, d_by = _pull_covariance(record, g, i, bx, by)
+    d_bx, d_by = _pull_covariance(g, i, bx, by, antialias)
     d_local, d_x, d_y, d_w, d_fx, d_fy = _pull_rows(d_bx, d_by, local, p, held_x, held_y, fx, fy)
     d_x, d_y = ti.select(x == held_x, d_x, 0.0), ti.select(y == held_y, d_y, 0.0)
     if g[i, W_X] != 0.0 or g[i, W_Y] != 0.0:

@@ -90,16 +90,25 @@ def render_splats(
     index: NDArray[np.int32],
     before: tuple[SplatPose, View] | None = None,
     after: tuple[SplatPose, View] | None = None,
+    antialias: bool = False,
 ) -> Passes:
     """Render splats, and their exact motion towards the poses and views of other frames.
 
     `color` (n, 3) linear, `opacity` (n,) in 0..1, `normal` (n, 3) world unit, `index` (n,) body.
-    The same input gives the same bits on the CPU. ValueError where arrays do not fit.
+    `antialias` as in `project`. The same input gives the same bits on the CPU. ValueError where
+    arrays do not fit.
     """
     if np.shape(index) != (len(pose.mean),):
         raise ValueError(f"expected index of shape ({len(pose.mean)},), got {np.shape(index)}")
     projected = project(
-        pose, view, color=color, opacity=opacity, normal=normal, before=before, after=after
+        pose,
+        view,
+        color=color,
+        opacity=opacity,
+        normal=normal,
+        before=before,
+        after=after,
+        antialias=antialias,
     )
     return rasterise(projected, np.ascontiguousarray(index, np.int32), view, before, after)
 
