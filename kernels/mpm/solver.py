@@ -7,7 +7,7 @@ On the CPU the same input gives the same bits, whatever the number of threads.
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +26,19 @@ from .stepper import Stepper
 __all__ = ["Advance", "Diverged", "Domain", "MpmSolver", "Particles", "Push", "Totals", "Tracers"]
 
 Floats = NDArray[np.float32]
+
+
+class Rigid(Protocol):
+    """Rigid bodies that meet the grid's matter: see rigid.coupling, which stands on this module."""
+
+    def begin(self, push: Push, seconds: float, done: float) -> None: ...
+    def top_speed(self) -> float: ...
+    def act(self, stepper: Stepper, dt: float, span: float, force: NDArray[Any]) -> None: ...
+    def push_out(self, stepper: Stepper) -> float: ...
+    def keep_tracers_out(self, stepper: Stepper) -> None: ...
+    def checkpoint(self) -> dict[str, NDArray[Any]]: ...
+    def restore(self, saved: dict[str, NDArray[Any]]) -> None: ...
+
 
 COURANT = 0.4
 """Cells that the fastest wave may run in a substep."""
@@ -59,6 +72,7 @@ class MpmSolver:
         ground: Plane | None,
         *,
         regions: Sequence[Region] = (),
+        rigid: Rigid | None = None,
         largest_step: float = math.inf,
     ) -> None:
         check_inside(domain, "particles", particles.position)
@@ -74,6 +88,7 @@ class MpmSolver:
         density = np.array([law.density for law in laws])
         mass = particles.volume * density[particles.law]
         self._acting = Acting(domain, regions, particles, mass)
+        self._rigid = rigid
         self._gravity = np.zeros(3)
         self._left = 0
         self._top_speed = float(np.abs(particles.velocity).max(initial=0))
@@ -135,14 +150,15 @@ class MpmSolver:
             if self._drift > DRIFT:
                 self._sort()
             self._acting.place(done, dt, self._last_step)
+            if self._rigid:
+                self._rigid.begin(push, seconds, done)
             self._substep(dt, force, self._tables(push, seconds, (done + dt) / seconds))
             done, count = done + dt, count + 1
             smallest, top = min(smallest, dt), max(top, self._top_speed)
             if on_substep:
                 on_substep(min(1.0, done / seconds))
         if count:
-            self._stepper.push_out(self._tables(push, seconds, 1.0))
-            self._unpushed = 0.0
+            self._push_out(self._tables(push, seconds, 1.0))
         self._ride()
         self._find_lost()
         self._acting.end()
@@ -151,7 +167,8 @@ class MpmSolver:
     def _step_limit(self) -> float:
         h = self._domain.spacing
         wave = COURANT * h / self._top_wave
-        stride = STRIDE * h / max(self._top_speed + self._acting.coming_speed, 1e-9)
+        fastest = max(self._top_speed, self._rigid.top_speed() if self._rigid else 0.0)
+        stride = STRIDE * h / max(fastest + self._acting.coming_speed, 1e-9)
         return min(wave, stride, self._largest_step, self._acting.largest_step)
 
     def _tables(self, push: Push, seconds: float, fraction: float) -> list[Floats]:
@@ -170,9 +187,11 @@ class MpmSolver:
         stepper.scatter(dt)
         # Velocities live half a step before positions (leapfrog): so a fall is exact at any step.
         acting.on_grid(stepper)
-        stepper.update_grid((self._last_step + dt) / 2, force)
-        self._last_step = dt
+        span, self._last_step = (self._last_step + dt) / 2, dt
+        stepper.update_grid(span, force)
         stepper.collide(tables)
+        if self._rigid:
+            self._rigid.act(stepper, dt, span, force)
         acting.before_gather(stepper)
         self._top_speed, self._top_wave, left = stepper.gather(dt)
         acting.after_gather(stepper)
@@ -181,12 +200,22 @@ class MpmSolver:
         self._drift += moved
         self._unpushed += moved
         if self._unpushed > PUSH:
-            self._drift += stepper.push_out(tables)
-            self._unpushed = 0.0
+            self._drift += self._push_out(tables)
         self._pending = dt
         self._steps.append(dt)
         if sum(self._steps) * self._top_speed / h > RIDE or len(self._steps) >= RIDE_SUBSTEPS:
             self._ride()
+
+    def _push_out(self, tables: list[Floats]) -> float:
+        """Move particles out of colliders and rigid bodies; return the longest way [cells]."""
+        self._unpushed = 0.0
+        longest = self._stepper.push_out(tables)
+        return longest + (self._rigid.push_out(self._stepper) if self._rigid else 0.0)
+
+    def _keep_tracers_out(self) -> None:
+        self._stepper.keep_tracers_out(self._placed)
+        if self._rigid:
+            self._rigid.keep_tracers_out(self._stepper)
 
     def _ride(self) -> None:
         """Let the tracers follow the grid's motion since they last did."""
@@ -194,7 +223,7 @@ class MpmSolver:
             return
         self._stepper.clear(self._pending)
         self._stepper.ride(self._steps)
-        self._stepper.keep_tracers_out(self._placed)
+        self._keep_tracers_out()
         self._tracer_drift += sum(self._steps) * self._top_speed / self._domain.spacing
         self._pending = 0.0
         self._steps.clear()
@@ -207,7 +236,7 @@ class MpmSolver:
             self._stepper.scatter(0.0)
             self._stepper.leash(self._parents)
             self._stepper.clear(0.0)
-            self._stepper.keep_tracers_out(self._placed)
+            self._keep_tracers_out()
 
     def _sort(self) -> None:
         # The grid's motion lies where the blocks were: it is used up before they change.
@@ -273,6 +302,7 @@ class MpmSolver:
         for prefix, points in self._point_sets():
             saved |= {prefix + name: value for name, value in points.save().items()}
         numbers = (self._top_speed, self._top_wave, self._last_step, self._tracer_drift)
+        saved |= self._rigid.checkpoint() if self._rigid else {}
         rest = (self._left, *self._gravity, *self._acting.clock)
         return saved | {"state": np.array([*numbers, *rest], np.float64)}
 
@@ -283,6 +313,8 @@ class MpmSolver:
         self._steps.clear()
         for prefix, points in self._point_sets():
             points.load({name: saved[prefix + name] for name in points.names})
+        if self._rigid:
+            self._rigid.restore(saved)
         numbers = saved["state"]
         self._top_speed, self._top_wave = float(numbers[0]), float(numbers[1])
         self._last_step, self._tracer_drift = float(numbers[2]), float(numbers[3])

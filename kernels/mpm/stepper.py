@@ -93,6 +93,16 @@ class Stepper:
         return ny * nz, nz
 
     @property
+    def strides(self) -> tuple[int, int]:
+        """Nodes from one to the next along x and along y."""
+        return self._strides
+
+    @property
+    def lattice(self) -> tuple[NDArray[np.int32], Any, Any]:
+        """Active spans, where flowing matter is, and the nodes, for what acts on the grid."""
+        return self._plan.span, self._flow, self._grid
+
+    @property
     def _size(self) -> ti.math.ivec3:
         return ti.math.ivec3(*self.layout.cells)
 

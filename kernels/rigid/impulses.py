@@ -1,6 +1,7 @@
 # mypy: disable-error-code="misc"
 """Impulses at contacts: projected Gauss-Seidel with Coulomb friction; called by world.
 
+Sums in arrays are spelled out: Taichi's += is atomic, and slow in double precision.
 Each contact holds its relative velocity along the normal at its target or above with an impulse
 that only presses; across it the impulse stays within friction times that (a disc, not a pyramid).
 Overlaps are mended by a velocity of their own that the momentum never sees (split impulses).
@@ -123,7 +124,8 @@ def give(
         n = contact_int[c, side]
         if n < bodies:
             for e in range(6):
-                velocity[n, e] += rows[c, 24 * d + 6 * side + 12 + e] * impulse
+                gained = rows[c, 24 * d + 6 * side + 12 + e] * impulse
+                velocity[n, e] = velocity[n, e] + gained
 
 
 @ti.func
@@ -227,7 +229,8 @@ def finish(
             m = contact_int[c, side]
             if m < bodies:
                 for e in range(6):
-                    momentum[m, e] += rows[c, 24 * d + 6 * side + e] * impulse
+                    gained = rows[c, 24 * d + 6 * side + e] * impulse
+                    momentum[m, e] = momentum[m, e] + gained
     rub = contact[c, RUB] * basis(n, 1) + contact[c, RUB + 1] * basis(n, 2)
     for d in ti.static(range(3)):
         contact[c, RUB + d] = rub[d]

@@ -163,7 +163,8 @@ class RigidWorld:
                 1, math.ceil(rest / max(self.step_limit(), seconds / MOST_STEPS) - 1e-6)
             )
             self.place_obstacles(push, seconds, done / seconds)
-            self.kick(dt, force)
+            self.kick((self._last_step + dt) / 2, force)
+            self._last_step = dt
             self.solve(dt)
             self.move(dt)
             done, count = done + dt, count + 1
@@ -193,20 +194,23 @@ class RigidWorld:
             self._position[n], self._turn[n] = at.translation, quaternion_of(at.rotation)
             self._velocity[n, :3], self._velocity[n, 3:] = at.velocity, at.spin
 
-    def kick(self, dt: float, force: Floats, wrench: Floats | None = None) -> None:
-        """Let forces act from the last substep's middle to this one's.
+    def place_obstacles_at(self, poses: Sequence[Floats]) -> None:
+        """Put the colliders at poses (4, 4), at rest."""
+        for n, pose in enumerate(poses, self.count):
+            self._position[n], self._turn[n] = pose[:3, 3], quaternion_of(pose[:3, :3])
+
+    def kick(self, span: float, force: Floats, wrench: Floats | None = None) -> None:
+        """Let forces act for `span` seconds: from the last substep's middle to this one's.
 
         `force` (4,): acceleration [m/s^2] of all and drag [1/s], as `Push.force` gives it; `wrench`
         (n, 6): force [N] and torque about the centre [N m] on each body.
         """
-        span = (self._last_step + dt) / 2
-        self._last_step = dt
         gained = self.momentum[:, :3] + span * self.mass * force[:3]
         self.momentum[:, :3] = gained / (1 + span * force[3])
         if wrench is not None:
             self.momentum += span * wrench
         self._fall = np.ascontiguousarray(force[:3], np.float64)
-        self._resting = RESTING + REST_STEPS * dt * float(np.linalg.norm(force[:3]))
+        self._resting = RESTING + REST_STEPS * span * float(np.linalg.norm(force[:3]))
 
     def solve(
         self, dt: float, response: Floats | None = None, velocity: Floats | None = None
@@ -268,6 +272,10 @@ class RigidWorld:
         """Velocity [m/s] and spin [rad/s] of the bodies, (n, 6), half a substep ago."""
         return np.asarray(np.einsum("nij,nj->ni", self.responses(), self.momentum))
 
+    def present(self) -> Floats:
+        """Velocities (n, 6) that the contacts of this substep have left."""
+        return self._velocity[: self.count]
+
     def responses(self) -> Floats:
         """Velocity that an impulse gives to each body, (n, 6, 6)."""
         if self._responses is None:
@@ -277,6 +285,11 @@ class RigidWorld:
             result[:, 3:, 3:] = rotation @ self._inverse @ rotation.transpose(0, 2, 1)
             self._responses = result
         return self._responses
+
+    def reach_of(self, thing: int) -> float:
+        """Radius [m] of a body or collider; endless for the planes behind them."""
+        inside = thing < len(self._reals)
+        return float(self._reals[thing, distances.REACH]) if inside else math.inf
 
     def deepest_overlap(self) -> tuple[float, int, int]:
         """Return how deep [m] things are in each other, and which: colliders after the bodies.
