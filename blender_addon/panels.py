@@ -20,6 +20,7 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
         "bulk_modulus": "Stiffness",
         "gamma": "Gamma",
     },
+    "RIGID": {"density": "Density", "friction": "Friction", "restitution": "Bounciness"},
 }
 
 

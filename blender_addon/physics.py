@@ -29,6 +29,7 @@ MATERIALS = (
     ),
     ("SAND", "Sand", "Piles up and slides under its friction angle, like sand or gravel", "", 1),
     ("WATER", "Water", "Flows and keeps its volume, thin or thick", "", 2),
+    ("RIGID", "Rigid", "Keeps its shape, spins, rolls, stacks and floats", "", 20),
 )
 BOUNDARIES = (
     ("STICK", "Stick", "What touches the surface stays on it"),
@@ -121,6 +122,13 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         max=1e6,
         precision=4,
         description="Thickness of the liquid in pascal seconds; 0.001 is water, 10 is honey",
+    )
+    restitution: FloatProperty(
+        name="Bounciness",
+        default=0.2,
+        min=0.0,
+        max=1.0,
+        description="Share of its speed that a rigid object keeps when it bounces",
     )
     velocity: FloatVectorProperty(
         name="Velocity",

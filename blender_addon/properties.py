@@ -3,8 +3,9 @@
 Names, as scripts use them (angles in radians, lengths in Blender units):
 
 object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
-                 material ELASTIC | RUBBER | SAND | WATER, density, young_modulus, poisson_ratio,
-                 friction_angle, cohesion, bulk_modulus, gamma, viscosity   (dynamic)
+                 material ELASTIC | RUBBER | SAND | WATER | RIGID, density, young_modulus,
+                 poisson_ratio, friction_angle, cohesion, bulk_modulus, gamma, viscosity,
+                 friction, restitution                                      (dynamic)
                  velocity, angular_velocity                                 (dynamic)
                  thickness, splat_density, use_inner_color, inner_color
                  acts (kind FORCE | TORQUE | IMPULSE | SPIN | PIN | RELEASE, vector, vertex_group,

@@ -16,6 +16,7 @@ from .forces import (
     Vortex,
     Window,
 )
+from .materials import Rigid
 from .shot import Body, FrameRange, Shot
 from .track_check import check_poses, check_track
 
@@ -90,6 +91,12 @@ def _check_on_body(
             f"expected a dynamic body to act on, got {force.body!r}, which is "
             f"{'not in the shot' if body is None else body.role}.",
             "Make that object dynamic, or remove what acts on it.",
+        )
+    if isinstance(body.material, Rigid):
+        raise ShotError(
+            force.name,
+            f"expected a body that deforms, got {body.name}, which is rigid.",
+            "Give it an initial velocity, make it kinematic, or choose another material.",
         )
     if isinstance(force, Release):
         _check_release(force)

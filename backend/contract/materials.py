@@ -44,6 +44,19 @@ class Water(Part, frozen=True, tag="water"):
     viscosity: NonNegative = 1e-3
 
 
-Material = Elastic | Rubber | Sand | Water
+class Rigid(Part, frozen=True, tag="rigid"):
+    """Never deforms; touches with Coulomb friction.
+
+    Where two meet, the friction is the geometric mean of both, the restitution (the share of the
+    speed that a bounce keeps) the larger one; with matter that deforms it is the body's own
+    friction.
+    """
+
+    density: Positive = 2500.0
+    friction: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.5
+    restitution: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
+
+
+Material = Elastic | Rubber | Sand | Water | Rigid
 Flowing = Sand | Water
 "Materials that change neighbours: their splats are round and ride the grid."

@@ -1,9 +1,7 @@
 """Physics frame by frame: drives the solver, keeps every frame and the newest states in the cache.
 
-Splats of sand and water ride the grid as tracers, those of solids are bound to their particles.
-A frame holds only what a splat needs, in half precision where it does not show: 30 bytes for a
-solid one, 22 for a round one. What is yielded has always been through that form, so a frame
-from the cache equals one just made, bit for bit.
+What is yielded has always been through the form that a frame is kept in (riders), so a frame from
+the cache equals one just made, bit for bit.
 """
 
 import hashlib
@@ -16,24 +14,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.mpm.skin import Skin
-from ...kernels.mpm.solver import Diverged, MpmSolver, Push, Tracers
-from ..contract.arrays import Array, ArraySet
+from ...kernels.mpm.solver import Diverged, MpmSolver, Push
+from ...kernels.rigid.coupling import Coupling
+from ...kernels.rigid.world import RigidWorld
+from ..contract.arrays import ArraySet
 from ..contract.errors import SimulationError
-from ..contract.materials import Water
+from ..contract.materials import Rigid, Water
 from ..contract.shot import Body, Shot
 from .acting import Acting, constants, said_at
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key
+from .riders import Record, Riders
 
 if TYPE_CHECKING:
     from .progress import Listener
 
 Floats = NDArray[np.float32]
-Record = dict[str, Array]
 
-HALF_LIMIT = 6e4
-"Half precision ends at 65504; nothing that deforms so is seen as it is."
 PROGRESS_SECONDS = 0.1
 SAID_AGAIN = 4
 "Particles that have left the domain are told again when they are so many times more."
@@ -107,7 +105,7 @@ def simulate(
     for frame in shot.frames.numbers:
         listener.check()
         record = run.record_of(max(frame, shot.frames.simulation_start))
-        yield _unpacked(frame, record, prepared.tracers.round)
+        yield SimulatedFrame(frame, *run.riders.unpacked(record))
 
 
 class _Run:
@@ -124,8 +122,9 @@ class _Run:
         self._shot, self._arrays, self._prepared = shot, arrays, prepared
         self._cache, self._listener = cache, listener
         self._digests = track_digests(shot, arrays)
-        self._round = prepared.tracers.round
-        self._solver: MpmSolver | None = None
+        self.riders = Riders(shot, arrays, prepared)
+        self._solver: MpmSolver | RigidWorld | None = None
+        self._world: RigidWorld | None = None
         self._skin: Skin | None = None
         self._acting: Acting | None = None
         self._frame = shot.frames.simulation_start
@@ -152,21 +151,26 @@ class _Run:
             return None
         return record
 
-    def _start(self, frame: int) -> MpmSolver:
+    def _start(self, frame: int) -> MpmSolver | RigidWorld:
         """Make the solver, at the newest checkpoint up to `frame` whose past was the same.
 
-        Sand and water change neighbours: their splats ride the grid as tracers. Those of solids
-        are bound to their particles.
+        Where all that moves is rigid there is no grid.
         """
-        matter, tracers = self._prepared.matter, self._prepared.tracers
-        particles = matter.particles
-        flowing, solid = _only(tracers, self._round), _only(tracers, ~self._round)
-        self._skin = Skin(particles.position, particles.body, solid.position, solid.body)
+        matter = self._prepared.matter
+        particles, rigid = matter.particles, matter.rigid
+        self._skin = self.riders.skin(particles)
         self._acting = Acting(self._shot, self._arrays, particles)
-        solver = MpmSolver(
-            matter.domain, matter.laws, particles, flowing, matter.colliders, matter.ground,
-            regions=self._acting.regions,
-        )  # fmt: skip
+        self._world = rigid.world() if rigid else None
+        solver: MpmSolver | RigidWorld
+        if self._world is not None and len(particles.position) == 0:
+            solver = self._world
+        else:
+            grips = [body.friction for body in rigid.bodies] if rigid else []
+            solver = MpmSolver(
+                matter.domain, matter.laws, particles, self.riders.flowing, matter.colliders,
+                matter.ground, regions=self._acting.regions,
+                rigid=Coupling(self._world, grips) if self._world else None,
+            )  # fmt: skip
         kept = self._cache.newest_checkpoint(frame)
         while kept is not None:
             number, state = kept
@@ -178,7 +182,7 @@ class _Run:
         self._keep(solver)
         return solver
 
-    def _step(self, solver: MpmSolver) -> None:
+    def _step(self, solver: MpmSolver | RigidWorld) -> None:
         """Advance by one frame, and keep frame and state."""
         began = time.monotonic()
         try:
@@ -208,10 +212,11 @@ class _Run:
         assert self._acting is not None
         return self._acting.push(self._frame, poses_at[0], poses_at[1])
 
-    def _keep(self, solver: MpmSolver) -> None:
+    def _keep(self, solver: MpmSolver | RigidWorld) -> None:
         """Write the present frame, then the state that it came from."""
         assert self._skin is not None
-        self._latest = _packed(solver, self._skin, self._round)
+        grid = solver if isinstance(solver, MpmSolver) else None
+        self._latest = self.riders.packed(grid, self._world, self._skin)
         tracks = {"tracks": np.frombuffer(self._digests[self._frame], np.uint8)}
         if self._cached(self._frame) is None:
             self._cache.write(self._frame, self._latest | tracks)
@@ -239,40 +244,13 @@ def _hit(shot: Shot) -> list[Body]:
     return [body for body in shot.bodies if body.role != "dynamic" and body.contact is not None]
 
 
-def _only(tracers: Tracers, which: NDArray[np.bool_]) -> Tracers:
-    return Tracers(tracers.position[which], tracers.body[which], tracers.round[which])
-
-
-def _packed(solver: MpmSolver, skin: Skin, round_: NDArray[np.bool_]) -> Record:
-    """Take what a frame keeps of the splats that move."""
-    mean = np.empty((len(round_), 3), np.float32)
-    mean[round_] = solver.tracer_position()
-    mean[~round_], deformation = skin.pose(solver.position(), solver.deformation())
-    return {
-        "mean": mean,
-        "deformation": _half(deformation),
-        "volume": np.linalg.det(solver.tracer_deformation()).astype(np.float32),
-        "normal": _half(solver.tracer_normal()),
-    }
-
-
-def _unpacked(frame: int, record: Record, round_: NDArray[np.bool_]) -> SimulatedFrame:
-    count = len(round_)
-    deformation = np.empty((count, 3, 3), np.float32)
-    deformation[~round_] = record["deformation"]
-    sides = np.cbrt(np.maximum(record["volume"], 0.0))
-    deformation[round_] = sides[:, None, None] * np.eye(3, dtype=np.float32)
-    normal = np.zeros((count, 3), np.float32)
-    normal[round_] = record["normal"]
-    return SimulatedFrame(frame, record["mean"], deformation, normal)
-
-
-def _half(values: Floats) -> Array:
-    return np.clip(np.nan_to_num(values), -HALF_LIMIT, HALF_LIMIT).astype(np.float16)
-
-
 def _diverged(body: Body, frame: int, cause: Diverged, *, acts: bool) -> SimulationError:
     stiffness = "bulk modulus" if isinstance(body.material, Water) else "Young's modulus"
+    if isinstance(body.material, Rigid):
+        return SimulationError(
+            f"{body.name}, frame {frame}: expected to follow its motion, but {cause.reason}.",
+            "Let it start more slowly, or weaken what acts on it.",
+        )
     return SimulationError(
         f"{body.name}, frame {frame}: expected matter that holds together, but it collapsed "
         f"({cause.reason}).",

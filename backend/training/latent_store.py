@@ -39,31 +39,20 @@ class LatentStore:
     pictures: int = 0  # how many were encoded
 
     def batch(
-        self, generator: torch.Generator, *, count: int | None = None, part: int | None = None
+        self, generator: torch.Generator, *, count: int | None = None
     ) -> tuple[torch.Tensor, list[str]]:
-        """Return posterior samples (B, 4, h, w) of one shape, and their captions.
-
-        With `part` those of a square of so many cells, the same place in each of them.
-        """
+        """Return posterior samples (B, 4, h, w) of one shape, and their captions."""
         names = [name for name in SHARES if name in self.shapes]
         if not names:
             raise TrainingError("Expected pictures, got none.", "Run impetus train data.")
         weights = torch.tensor([SHARES[name] for name in names])
         shape = self.shapes[names[int(torch.multinomial(weights, 1, generator=generator))]]
-        height, width = shape.mean.shape[2:]
-        cells = (NATIVE_SIZE // 8) ** 2 if part else height * width
+        cells = shape.mean.shape[2] * shape.mean.shape[3]
         many = count or max(1, LATENTS_A_BATCH // cells)
         which = torch.randint(len(shape.captions), (many,), generator=generator)
         noise = torch.randn((many, *shape.mean.shape[1:]), generator=generator)
         latents = shape.mean[which].float() + shape.deviation[which].float() * noise
-        captions = [shape.captions[int(i)] for i in which]
-        if part is None:
-            return latents, captions
-        top, left = (
-            int(torch.randint(max(1, side - part + 1), (), generator=generator))
-            for side in (height, width)
-        )
-        return latents[:, :, top : top + part, left : left + part], captions
+        return latents, [shape.captions[int(i)] for i in which]
 
 
 def encode_pictures(vae: AutoencoderKL, pictures: PictureStore, *, mirror: bool) -> LatentStore:

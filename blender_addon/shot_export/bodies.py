@@ -4,7 +4,14 @@ import numpy as np
 
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import ShotError
-from impetus.backend.contract.materials import Elastic, Material, Rubber, Sand, Water
+from impetus.backend.contract.materials import (
+    Elastic,
+    Material,
+    Rigid,
+    Rubber,
+    Sand,
+    Water,
+)
 from impetus.backend.contract.shot import Body, Contact, Mesh
 
 from ..physics import ImpetusPhysics
@@ -17,6 +24,7 @@ LAWS: dict[str, type[Material]] = {
     "RUBBER": Rubber,
     "SAND": Sand,
     "WATER": Water,
+    "RIGID": Rigid,
 }
 
 

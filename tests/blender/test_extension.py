@@ -56,7 +56,9 @@ def test_presets_are_within_what_physics_knows(scene):
 
     bpy.ops.mesh.primitive_cube_add()
     physics = bpy.context.object.impetus
-    assert {"Jelly", "Rubber", "Dry Sand", "Wet Sand", "Water"} <= set(materials.presets())
+    assert {"Jelly", "Rubber", "Dry Sand", "Wet Sand", "Water", "Steel", "Ice"} <= set(
+        materials.presets()
+    )
     for name, values in materials.presets().items():
         bpy.ops.object.impetus_material(name=name)
         assert physics.material == values["law"].upper()

@@ -12,8 +12,9 @@ from ....kernels.mpm.materials.laws import ElasticLaw, Law, RubberLaw, SandLaw, 
 from ....kernels.mpm.solver import Domain, Particles
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
-from ...contract.materials import Elastic, Material, Rubber, Sand
+from ...contract.materials import Elastic, Material, Rigid, Rubber, Sand, Water
 from ...contract.shot import Body, Shot
+from .rigid import RigidMatter, rigid_matter
 from .sampling import lattice_inside
 from .seeds import body_rng
 from .shape import Shape, pose_at, solidify, thickness_of
@@ -24,6 +25,7 @@ COLLIDER_MARGIN = 4
 "Cells of distance kept around a collider."
 COLLIDER_NODES = 4_000_000
 "A collider with more nodes than this is sampled more coarsely."
+NOWHERE = np.zeros((0, 3))
 WALL_NODES = 3.0
 "Nodes through a collider's mean thickness: its inside is lost between fewer."
 
@@ -38,24 +40,35 @@ class Matter:
     colliders: tuple[Collider, ...]
     collider_bodies: tuple[int, ...]
     ground: Plane | None
+    rigid: RigidMatter | None = None
 
 
 def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain) -> Matter:
     """Fill the dynamic bodies with particles and put the others into distance grids."""
-    dynamic = [i for i, body in enumerate(shot.bodies) if body.role == "dynamic"]
+    dynamic: list[int] = []
+    solid: list[int] = []
+    for i, body in enumerate(shot.bodies):
+        if body.role == "dynamic":
+            (solid if isinstance(body.material, Rigid) else dynamic).append(i)
     touched = [
         i
         for i, body in enumerate(shot.bodies)
         if body.role != "dynamic" and body.contact is not None
     ]
     ground = shot.world.ground
+    plane = None
+    if ground is not None:
+        plane = Plane(ground.height, ground.contact.boundary, ground.contact.friction)
+    colliders = tuple(_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched)
+    surroundings = list(zip(touched, colliders, strict=True))
     return Matter(
         domain,
         tuple(law_of(shot.bodies[i].material) for i in dynamic),
         _particles(shot, arrays, shapes, dynamic, domain.spacing),
-        tuple(_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched),
+        colliders,
         tuple(touched),
-        Plane(ground.height, ground.contact.boundary, ground.contact.friction) if ground else None,
+        plane,
+        rigid_matter(shot, arrays, shapes, solid, surroundings, plane, domain) if solid else None,
     )
 
 
@@ -73,7 +86,7 @@ def law_of(material: Material | None) -> Law:
                 material.friction_angle,
                 material.cohesion,
             )
-    assert material is not None
+    assert isinstance(material, Water)
     return WaterLaw(material.density, material.bulk_modulus, material.gamma, material.viscosity)
 
 
@@ -91,7 +104,7 @@ def volume_of(body: Body, shape: Shape, spacing: float) -> float:
 def _particles(
     shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], dynamic: list[int], spacing: float
 ) -> Particles:
-    position, velocity, volume, count = [], [], [], []
+    position, velocity, volume, count = [NOWHERE], [NOWHERE], [np.zeros(0)], []
     for i in dynamic:
         body, shape = shot.bodies[i], shapes[i]
         cell = particle_cell(shot, body, shape, spacing)
@@ -114,8 +127,8 @@ def _particles(
         np.concatenate(position).astype(np.float32),
         np.concatenate(velocity).astype(np.float32),
         np.concatenate(volume).astype(np.float32),
-        np.repeat(np.arange(len(dynamic), dtype=np.int32), count),
-        np.repeat(np.array(dynamic, np.int32), count),
+        np.repeat(np.arange(len(dynamic), dtype=np.int32), np.array(count, int)),
+        np.repeat(np.array(dynamic, np.int32), np.array(count, int)),
     )
 
 

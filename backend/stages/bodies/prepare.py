@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ....kernels.mpm.solver import Domain, Tracers
 from ...contract.arrays import ArraySet
 from ...contract.errors import MemoryShortError
-from ...contract.materials import Flowing
+from ...contract.materials import Flowing, Rigid
 from ...contract.shot import Body, Shot
 from .domain import domain_of
 from .facing import faced, shown_area
@@ -212,7 +212,8 @@ def _warnings(shot: Shot, shapes: Sequence[Shape], domain: Domain | None) -> tup
             said.append(f"{body.name}: its faces point inwards; they are turned around.")
         # 6 V / A is the edge of a cube and the diameter of a ball
         cells = 6 * volume_of(body, shape, domain.spacing) / shape.area / domain.spacing
-        if body.role == "dynamic" and shape.closed and cells < COARSE_CELLS:
+        grainy = body.role == "dynamic" and not isinstance(body.material, Rigid)
+        if grainy and shape.closed and cells < COARSE_CELLS:
             said.append(
                 f"{body.name}: only about {cells:.1f} grid cells across. Raise the resolution "
                 f"(now {shot.simulation.resolution}) or shrink the domain."
@@ -227,13 +228,15 @@ def _estimate(
     particles, tracers, disk = 0, 0, 0
     for body, shape, count in zip(shot.bodies, shapes, counts, strict=True):
         if body.role == "dynamic" and domain is not None:
+            if isinstance(body.material, Rigid):
+                continue
             cell = particle_cell(shot, body, shape, domain.spacing)
             particles += round(volume_of(body, shape, domain.spacing) / cell**3)
             tracers += count
             disk += count * (
                 ROUND_DISK_BYTES if isinstance(body.material, Flowing) else SOLID_DISK_BYTES
             )
-    nodes = int(np.prod([float(n) for n in domain.shape])) if domain else 0
+    nodes = int(np.prod([float(n) for n in domain.shape])) if domain and particles else 0
     memory = (
         particles * PARTICLE_BYTES
         + tracers * TRACER_BYTES
