@@ -140,7 +140,8 @@ def test_jobs_without_a_backend_says_so(tmp_path: Path) -> None:
 def test_doctor_examines_all(served: Served) -> None:
     text = impetus("doctor", "--home", served.home).stdout
     words = ("Python", "taichi", "CURVE on", "Device cpu", "Memory", "Disk speed", "answers in",
-             "torch", "Diffusion", "Precision", "Model tiny", "Flow network")  # fmt: skip
+             "torch", "Diffusion", "Precision", "Model tiny", "Flow network",
+             "Splats in fits")  # fmt: skip
     assert all(word in text for word in words), text
 
 

@@ -80,11 +80,17 @@ def _devices() -> Iterator[Finding]:
             "Speed", "no CUDA device: simulation and rendering run on the processor", "slow",
             advice,
         )  # fmt: skip
-    elif find_spec("gsplat") is None:
-        yield Finding(
-            "Speed", "CUDA without gsplat: splats are drawn by our own rasteriser", "slow",
-            "Install the extra impetus[cuda].",
-        )  # fmt: skip
+    yield _engine("cuda" if "cuda" in names else "cpu")
+
+
+def _engine(device: str) -> Finding:
+    from ...splatting.engines import choose_engine
+
+    engine = choose_engine(device)
+    value = f"{engine.name}: {engine.reason}"
+    if device == "cuda" and engine.name != "gsplat":
+        return Finding("Splats in fits", value, "slow", "Install the extra impetus[cuda].")
+    return Finding("Splats in fits", value)
 
 
 def _machine() -> Iterator[Finding]:
