@@ -277,14 +277,16 @@ def perlin(p: Vec3, perm: template) -> f32:
     cell = ivec3(int(floor[0]), int(floor[1]), int(floor[2])) & 255
     f = p - floor
     blend = f**3 * (f * (f * 6.0 - 15.0) + 10.0)
+    rest = 1.0 - blend
     result = 0.0
-    for i, j, k in ti.ndrange(2, 2, 2):
-        corner = ivec3(i, j, k)
-        weight = 1.0
-        for d in ti.static(range(3)):
-            weight *= blend[d] if corner[d] == 1 else 1.0 - blend[d]
-        hashed = perm[perm[perm[cell[0] + i] + cell[1] + j] + cell[2] + k]
-        result += weight * slope(hashed & 15, f - corner)
+    for i in ti.static(range(2)):
+        row = perm[cell[0] + i] + cell[1]
+        for j in ti.static(range(2)):
+            column = perm[row + j] + cell[2]
+            across = (blend if i else rest)[0] * (blend if j else rest)[1]
+            for k in ti.static(range(2)):
+                weight = across * (blend if k else rest)[2]
+                result += weight * slope(perm[column + k] & 15, f - vec3(i, j, k))
     return result
 
 

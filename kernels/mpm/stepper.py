@@ -80,7 +80,7 @@ class Stepper:
         self._grid = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
         self._flow = ti.ndarray(ti.i32, self.layout.node_count)
         self._motion = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
-        self._held: NDArray[np.int32] | None = None
+        self._held: Any = None
         self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
         runs = -(-rows // transfer.RUN) if self._on_cpu else 1
@@ -208,7 +208,8 @@ class Stepper:
         """
         p, rows = self.particles, which[0]
         if self._held is None:
-            self._held = np.zeros(self.layout.node_count, np.int32)
+            self._held = ti.ndarray(ti.i32, self.layout.node_count)
+            self._held.fill(0)
         where = (*which, p.law, p.cell, p.offset)
         holds.count_held(*self._strides, one, *where, p.mass, self._held, *kept)
         spacing = self.layout.spacing

@@ -38,7 +38,9 @@ class Held:
     """One hold in this interval, ready for its kernels."""
 
     hold: Hold
-    rows: Any
+    rows: NDArray[np.int32]
+    end: NDArray[np.float64]
+    "One, or of each row."
     state: NDArray[np.int32]
     freed: Any
     kept_cell: Any
@@ -56,8 +58,10 @@ class Acting:
         self._regions = regions
         self._mass = [float(mass[r.particles] @ r.weight.astype(float)) for r in regions]
         self._heaviest = float(mass.max(initial=1e-30))
-        self._weight = [np.ascontiguousarray(r.weight, np.float32) for r in regions]
+        self._slots = [_slots(region, len(particles.position)) for region in regions]
         self._rows: list[NDArray[np.int32]] = []
+        self._order: list[NDArray[np.int32]] = []
+        self._weight: list[NDArray[np.float32]] = []
         self._permutation = permutation()
         self._push = Push((), (0.0, 0.0, 0.0), np.zeros((0, 4, 4)), np.zeros((0, 4, 4)))
         self._seconds, self._dt, self._fraction = 1.0, 0.0, 0.0
@@ -65,7 +69,6 @@ class Acting:
         self._motions: list[tuple[Motion, float]] = []
         self._kinds = 0
         self._still: NDArray[np.float32] | None = None
-        self._count = len(particles.position)
         self.clock = (0.0, 0.0)
         "Seconds at which this interval starts, and up to which pushes have pushed."
         self._span, self._now = (0.0, 0.0), (0.0, 0.0)
@@ -77,7 +80,6 @@ class Acting:
         self._kinds = field_kinds([start for start, _ in push.fields])
         moves = any(start is not end for start, end in push.fields)
         self._still = None if moves or not push.fields else self._table(0.0)
-        self._held = [self._ready(hold) for hold in push.holds]
         self.largest_step = self._limit()
 
     def _limit(self) -> float:
@@ -112,12 +114,16 @@ class Acting:
         """Find the regions' particles again after a sort, and how fast they will be made."""
         if not self._regions:
             return
-        row = np.empty(self._count, np.int32)
-        index = stepper.particles.index.to_numpy()[: self._count]
-        row[index] = np.arange(self._count, dtype=np.int32)
-        self._rows = [row[region.particles] for region in self._regions]
-        for held in self._held:
-            held.rows = self._rows[held.hold.region]
+        index = stepper.particles.index.to_numpy()[: stepper.particles.count]
+        self._rows, self._order, self._weight = [], [], []
+        for region, slots in zip(self._regions, self._slots, strict=True):
+            # In the order of the rows, so that kernels go through memory from end to end.
+            there = slots[index]
+            rows = np.flatnonzero(there >= 0).astype(np.int32)
+            self._rows.append(rows)
+            self._order.append(there[rows])
+            self._weight.append(np.ascontiguousarray(region.weight[there[rows]], np.float32))
+        self._held = [self._ready(hold) for hold in self._push.holds]
         self.hold_speed = max(
             (self._hold_speed(stepper, hold) for hold in self._push.holds), default=0.0
         )
@@ -128,11 +134,14 @@ class Acting:
         )
 
     def _ready(self, hold: Hold) -> Held:
-        count = len(self._regions[hold.region].particles)
-        freed = np.zeros((count, 3), np.float32) if hold.velocity is None else hold.velocity
+        rows, order = self._rows[hold.region], self._order[hold.region]
+        count = len(rows)
+        freed = np.zeros((count, 3)) if hold.velocity is None else hold.velocity[order]
+        end = np.asarray(hold.end, float)
         return Held(
             hold,
-            self._rows[hold.region] if self._rows else None,
+            rows,
+            end[order] if end.ndim else end,
             np.zeros(count, np.int32),
             np.ascontiguousarray(freed, np.float32),
             np.zeros((count, 3), np.int32),
@@ -231,7 +240,7 @@ class Acting:
     def _judge(self, held: Held) -> None:
         """Say which particles are held now, and which are just let go."""
         before, now = self._now
-        end = np.asarray(held.hold.end, float) - INSTANT
+        end = held.end - INSTANT
         start = held.hold.start - INSTANT
         held.state[:] = np.where((start <= now) & (now < end), holds.HELD, holds.FREE)
         if held.hold.velocity is not None:
@@ -278,6 +287,13 @@ class Acting:
         if mass <= 0:  # all of it has left the domain
             second = np.full((3, 3), 1e30) * np.eye(3)
         return about, np.trace(second) * np.eye(3) - second
+
+
+def _slots(region: Region, count: int) -> NDArray[np.int32]:
+    """Return for each of `count` particles where in the region it is, -1 for nowhere."""
+    slots = np.full(count, -1, np.int32)
+    slots[region.particles] = np.arange(len(region.particles), dtype=np.int32)
+    return slots
 
 
 def _vectors(motion: Motion, stepper: Stepper) -> tuple[Any, Any, Any]:

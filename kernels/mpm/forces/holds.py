@@ -19,7 +19,6 @@ from ...array_types import (
     f32,
     i32,
     ivec3,
-    template,
     vec4,
 )
 from ..state import FROZEN, PAD
@@ -58,7 +57,7 @@ def hold_velocity(
                 gradient[p] = cross_matrix(spin)
             elif state[i] == LET_GO:
                 velocity[p] = freed[i]
-                gradient[p] *= 0.0
+                gradient[p] = 0.0 * gradient[p]
 
 
 @ti.kernel
@@ -86,14 +85,11 @@ def count_held(
         if state[i] == HELD and law[p] != FROZEN:
             w = weights(offset[p])
             base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
-            for a, b, c in ti.ndrange(3, 3, 3):
-                part = pick(w, a, 0) * pick(w, b, 1) * pick(w, c, 2) * mass[p] / one
-                ti.atomic_add(held[base + a * sx + b * sy + c], int(part * FULL + 0.5))
-
-
-@ti.func
-def pick(w: template, which: i32, axis: template) -> f32:
-    return w[0][axis] if which == 0 else (w[1][axis] if which == 1 else w[2][axis])
+            scale = FULL * mass[p] / one
+            for a, b in ti.static(ti.ndrange(3, 3)):
+                for c in ti.static(range(3)):
+                    part = w[a][0] * w[b][1] * w[c][2] * scale
+                    ti.atomic_add(held[base + a * sx + b * sy + c], int(part + 0.5))
 
 
 @ti.kernel
@@ -117,23 +113,26 @@ def hold_nodes(
     for i in rows:
         p = rows[i]
         if state[i] == HELD and law[p] != FROZEN:
-            for a, b, c in ti.ndrange(3, 3, 3):
-                node = cell[p] + ivec3(a, b, c)
-                at = node[0] * sx + node[1] * sy + node[2]
-                share = float(held[at]) / FULL * one
-                nearest = a == 1 and b == 1 and c == 1
-                if nearest or share >= MOST * grid[at][3]:
-                    v = velocity_there + spin.cross(h * float(node - PAD) - center)
-                    # Several particles may write here: all write the same.
-                    grid[at] = vec4(v[0], v[1], v[2], grid[at][3])
+            base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+            for a, b in ti.static(ti.ndrange(3, 3)):
+                for c in ti.static(range(3)):
+                    at = base + a * sx + b * sy + c
+                    nearest = ti.static(a == 1 and b == 1 and c == 1)
+                    mass = grid[at][3]
+                    if nearest or float(held[at]) * one >= (MOST * FULL) * mass:
+                        arm = h * float(cell[p] + ivec3(a, b, c) - PAD) - center
+                        v = velocity_there + spin.cross(arm)
+                        # Several particles may write here: all write the same.
+                        grid[at] = vec4(v[0], v[1], v[2], mass)
 
 
 @ti.kernel
 def forget_held(sx: i32, sy: i32, rows: Ints, cell: Cells, held: Ints):
     for i in rows:
         base = cell[rows[i]][0] * sx + cell[rows[i]][1] * sy + cell[rows[i]][2]
-        for a, b, c in ti.ndrange(3, 3, 3):
-            held[base + a * sx + b * sy + c] = 0
+        for a, b in ti.static(ti.ndrange(3, 3)):
+            for c in ti.static(range(3)):
+                held[base + a * sx + b * sy + c] = 0
 
 
 @ti.kernel

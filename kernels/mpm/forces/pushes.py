@@ -97,8 +97,9 @@ def push_region(
         if law[p] != FROZEN:
             w = weight[i]
             arm = place_of(p, h, cell, offset) - center
-            velocity[p] += w * (linear + angular.cross(arm))
-            gradient[p] += w * cross_matrix(angular)
+            # Plain stores: += would be atomic, several times slower.
+            velocity[p] = velocity[p] + w * (linear + angular.cross(arm))
+            gradient[p] = gradient[p] + w * cross_matrix(angular)
 
 
 @ti.kernel
