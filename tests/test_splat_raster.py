@@ -8,7 +8,7 @@ import pytest
 
 from impetus.kernels.splats import bin, raster
 from impetus.kernels.splats.project import SplatPose, View
-from impetus.kernels.splats.raster import Passes, render_depth, render_splats
+from impetus.kernels.splats.raster import Passes, ray_distance, render_depth, render_splats
 
 from .reference_splats import reference_render
 from .splat_cases import KINDS, random_splats
@@ -177,6 +177,21 @@ def test_render_depth_is_the_depth_pass_where_surfaces_have_no_edges() -> None:
     depth = render_depth(plane, case["view"], case["opacity"])
     assert np.isfinite(depth).mean() > 0.5
     np.testing.assert_allclose(depth, render(case | {"pose": plane}).depth, rtol=1e-5)
+
+
+def test_ray_distance_to_a_sphere_around_the_camera_is_its_radius() -> None:
+    """Small splats on a sphere of 2 m: z falls towards the corners, the distance does not."""
+    y, x = np.mgrid[-0.45:0.45:90j, -0.6:0.6:120j]
+    away = np.stack([x, y, np.ones_like(x)], -1).reshape(-1, 3)
+    away *= 2 / np.linalg.norm(away, axis=1, keepdims=True)
+    view, pose = square_view(), blobs([tuple(place) for place in away], 0.01)
+    passes = render_splats(pose, view, **looks(len(away)) | {"opacity": np.ones(len(away), "f4")})
+    solid = passes.alpha > 0.9
+    assert solid.mean() > 0.9
+    distance = ray_distance(passes.depth, view)
+    np.testing.assert_allclose(distance[solid], 2, rtol=0.005)
+    assert passes.depth[solid].min() < 1.7
+    assert np.isinf(ray_distance(np.full_like(passes.depth, np.inf), view)).all()
 
 
 def test_a_wrong_shape_is_named() -> None:

@@ -193,6 +193,15 @@ def render_depth(pose: SplatPose, view: View, opacity: Floats) -> Floats:
     return rasterise_plain(projected, view)[2]
 
 
+def ray_distance(depth: Floats, view: View) -> Floats:
+    """Return the distance (h, w) [m] from the camera along each pixel's ray; `depth` is z [m]."""
+    fx, fy, cx, cy = (float(value) for value in view.intrinsics)
+    x = (np.arange(view.width) + 0.5 - cx) / fx
+    y = (np.arange(view.height) + 0.5 - cy) / fy
+    lengths = np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)
+    return (depth * lengths).astype(np.float32)
+
+
 def _background_motion(view: View, frame: tuple[SplatPose, View] | None) -> Floats:
     """Motion (2, h, w) of points at infinity: K' R'^T R K^-1 q - q, zero without a `frame`."""
     if frame is None:

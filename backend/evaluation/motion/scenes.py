@@ -189,12 +189,14 @@ def _discs(body: Body) -> tuple[Floats, Floats, Floats]:
 
 
 def scenes(width: int = 320, height: int = 180, density: float = 1.0) -> tuple[Scene, ...]:
-    """The five scenes of the suite; `density` scales the splat counts."""
+    """The six scenes of the suite; `density` scales the splat counts."""
     still, size = _camera(width, height), (width, height)
     ball, plate = int(60_000 * density), int(60_000 * density)
     slide = Body("sphere", _affine(place=(-0.3, 0.1, 0), velocity=(0.06, -0.03, 0.05)), ball)
     spin = Body("sphere", _affine(spin=0.09), ball)
     tilted = Body("plate", _affine(tilt=0.9, spin=0.12), plate)
+    drawn = Body("sphere", _affine(tilt=0.4, stretch=0.08), ball)
+    pulled = Body("plate", _affine(tilt=-0.7, place=(0, 0, 0.6), stretch=0.05, spin=0.02), plate)
     sheared = Body("plate", _affine(tilt=0.5, shear=0.12), plate)
     rest = Body("plate", _affine(tilt=-1.2, place=(0, 0.8, 1.0), scale=3.0), 4 * plate, 18.0)
     lone = Body("sphere", _affine(place=(0.2, -0.3, 0.2), scale=0.6), ball)
@@ -204,6 +206,7 @@ def scenes(width: int = 320, height: int = 180, density: float = 1.0) -> tuple[S
         Scene("rigid", (slide,), still),
         Scene("spin", (spin, tilted), _camera(width, height, place=(0, 0, -3.5))),
         Scene("shear", (sheared,), still),
+        Scene("stretch", (drawn, pulled), still),
         Scene("camera", (rest, lone), _camera(*size, velocity=(0.05, 0.02, 0.1), turn=0.02)),
         Scene("occlusion", (wall, passing), _camera(*size, velocity=(0.03, 0, 0))),
     )
@@ -217,12 +220,17 @@ def _affine(
     tilt: float = 0.0,
     spin: float = 0.0,
     shear: float = 0.0,
+    stretch: float = 0.0,
 ) -> Affine:
-    """Tilt about x once; spin [rad/frame] about a slanted axis, shear [1/frame] along x."""
+    """Tilt about x once; spin [rad/frame] about a slanted axis, shear [1/frame] along x.
+
+    Stretch [1/frame] along x, thinning in y so that the area stays.
+    """
 
     def at(time: float) -> tuple[Floats, Floats]:
         lean = np.eye(3)
         lean[0, 1] = shear * time
+        lean[0, 0], lean[1, 1] = np.exp(stretch * time), np.exp(-stretch * time)
         turn = _turn((0.3, 1.0, 0.4), spin * time) @ _turn((1.0, 0.0, 0.0), tilt)
         return scale * turn @ lean, np.array(place) + time * np.array(velocity)
 
