@@ -149,6 +149,26 @@ def accelerations(
     return np.asarray(out[:, :3] - out[:, 3:] * v)
 
 
+def pushed(
+    fields: Sequence[tuple[Field, Field]],
+    fraction: float,
+    position: NDArray[np.float64],
+    velocity: NDArray[np.float64],
+    seconds: float,
+) -> NDArray[np.float64]:
+    """Return `velocity` (n, 3) m/s of points at `position` (n, 3) m after fields acted on them.
+
+    Each field is given at both ends of an interval, and acts as at a `fraction` of it.
+    """
+    starts, ends = zip(*fields, strict=True)
+    out = np.zeros((len(position), 4), np.float32)
+    x, v = (np.ascontiguousarray(a, np.float32) for a in (position, velocity))
+    table = field_table(starts, ends, fraction)
+    _accelerations(field_kinds(starts), table, permutation(), x, v, out)
+    slowed = 1 + seconds * np.maximum(out[:, 3:].astype(np.float64), 0.0)
+    return np.asarray((velocity + seconds * out[:, :3]) / slowed)
+
+
 def field_kinds(fields: Sequence[Field]) -> int:
     """Return the bits of all kinds that are there."""
     return sum({KINDS[field.kind] for field in fields})

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from impetus.kernels.fields import Field
 from impetus.kernels.mpm.colliders import Plane, rotation_matrix
+from impetus.kernels.mpm.solver import Push
 from impetus.kernels.rigid.mass import mass_of
 from impetus.kernels.rigid.shape import solid_of, surface_points
 from impetus.kernels.rigid.world import (
@@ -18,7 +20,7 @@ from impetus.kernels.rigid.world import (
     quaternion_of,
 )
 
-from .rigid_cases import ball_mesh, body, box_mesh, pose, run
+from .rigid_cases import NO_POSES, ball_mesh, body, box_mesh, pose, run
 
 Array = NDArray[Any]
 
@@ -273,3 +275,18 @@ def test_overlaps_are_found_and_mended_gently() -> None:
     run(world, 1, watch=watch)
     assert world.poses()[1, 2, 3] == pytest.approx(0.3, abs=2e-3)
     assert top < 0.2
+
+
+def test_a_field_acts_on_a_rigid_body_as_on_a_particle_at_its_centre() -> None:
+    """A spring of 4 / s^2: x = x0 cos(2 t); and drag of 1 / s, v = v0 exp(-t)."""
+    spring = Field("harmonic", (0, 0, 0), (0, 0, 1), 4.0)
+    drag = Field("drag", (0, 0, 0), (0, 0, 1), 0.0, damping=1.0)
+    for field, velocity, expected in (
+        (spring, (0, 0, 0), 0.5 * np.cos(1.0)),
+        (drag, (1, 0, 0), 0.5 + 1 - np.exp(-0.5)),
+    ):
+        world = RigidWorld([body(CUBE, (0.5, 0, 0), velocity=velocity)], [], FREE)
+        for _ in range(12):
+            push = Push([], (0, 0, 0), NO_POSES, NO_POSES, fields=[(field, field)])
+            world.advance(1 / 24, push)
+        assert world.poses()[0, 0, 3] == pytest.approx(expected, abs=2e-3)

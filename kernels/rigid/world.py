@@ -14,6 +14,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import ArrayLike, NDArray
 
+from ..fields import pushed
 from ..mpm.colliders import Motion, Plane, motion_between
 from ..mpm.input import Advance, Diverged, Push
 from . import contacts, distances, impulses, motion
@@ -138,6 +139,7 @@ class RigidWorld:
         self._total = np.zeros(1)
         self._responses: Floats | None = None
         self._resting, self._fall = RESTING, np.zeros(3)
+        self._acting: tuple[Any, float] = ((), 0.0)
         self._place()
 
     def _place(self) -> None:
@@ -187,7 +189,8 @@ class RigidWorld:
         return float(fast.max(initial=0.0))
 
     def place_obstacles(self, push: Push, seconds: float, fraction: float) -> None:
-        """Put the colliders where they are at a fraction of an interval."""
+        """Put the colliders, and what acts, where they are at a fraction of an interval."""
+        self._acting = push.fields, fraction
         poses = zip(push.collider_from, push.collider_to, strict=True)
         for n, (start, end) in enumerate(poses, self.count):
             at = motion_between(start, end, seconds, fraction)
@@ -202,11 +205,14 @@ class RigidWorld:
     def kick(self, span: float, force: Floats, wrench: Floats | None = None) -> None:
         """Let forces act for `span` seconds: from the last substep's middle to this one's.
 
-        `force` (4,): acceleration [m/s^2] of all and drag [1/s], as `Push.force` gives it; `wrench`
-        (n, 6): force [N] and torque about the centre [N m] on each body.
+        `force` (4,): acceleration [m/s^2] and drag [1/s], by `Push.force`; `wrench` (n, 6):
+        force [N] and torque about the centre [N m] on each. Fields act at the centre.
         """
         gained = self.momentum[:, :3] + span * self.mass * force[:3]
         self.momentum[:, :3] = gained / (1 + span * force[3])
+        if self._acting[0]:
+            place, v = self._position[: self.count], self.momentum[:, :3] / self.mass
+            self.momentum[:, :3] = self.mass * pushed(*self._acting, place, v, span)
         if wrench is not None:
             self.momentum += span * wrench
         self._fall = np.ascontiguousarray(force[:3], np.float64)
@@ -391,5 +397,4 @@ def _packed(
 
 
 def _most_points(ints: NDArray[np.int32]) -> int:
-    """Most points of one thing."""
     return int((ints[:, distances.POINT1] - ints[:, distances.POINT0]).max())
