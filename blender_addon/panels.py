@@ -7,6 +7,43 @@ from . import materials
 MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the names and tooltips
     "ELASTIC": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
     "RUBBER": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
+    "METAL": {
+        "density": "Density",
+        "yield_stress": "Yield Stress",
+        "hardening_modulus": "Hardening",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+    },
+    "PLASTICINE": {
+        "density": "Density",
+        "yield_stress": "Yield Stress",
+        "tear_strain": "Tear Strain",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+    },
+    "BRITTLE": {
+        "density": "Density",
+        "strength": "Strength",
+        "tear_strain": "Tear Strain",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+    },
+    "SNOW": {
+        "density": "Density",
+        "critical_compression": "Compression",
+        "critical_stretch": "Stretch",
+        "hardening_coefficient": "Hardening",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+    },
+    "CREAM": {
+        "density": "Density",
+        "yield_stress": "Yield Stress",
+        "consistency": "Consistency",
+        "flow_index": "Flow Index",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+    },
     "SAND": {
         "density": "Density",
         "friction_angle": "Angle",

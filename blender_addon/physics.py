@@ -27,7 +27,18 @@ MATERIALS = (
         "",
         3,
     ),
+    ("METAL", "Metal", "Springs back a little, bends for good beyond its yield stress", "", 4),
+    ("PLASTICINE", "Plasticine", "Keeps every shape it is given; softens, and tears", "", 5),
+    (
+        "BRITTLE",
+        "Brittle",
+        "Springs back until it cracks, like bread or biscuit",
+        "",
+        6,
+    ),
     ("SAND", "Sand", "Piles up and slides under its friction angle, like sand or gravel", "", 1),
+    ("SNOW", "Snow", "Packs and hardens where it is pressed, crumbles where it is pulled", "", 7),
+    ("CREAM", "Foam and Cream", "Stands until pushed hard enough, then flows, like a paste", "", 8),
     ("WATER", "Water", "Flows and keeps its volume, thin or thick", "", 2),
     ("RIGID", "Rigid", "Keeps its shape, spins, rolls, stacks and floats", "", 20),
 )
@@ -95,6 +106,92 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         soft_max=5000.0,
         max=1e9,
         description="How strongly grains hold together, in pascal; wet sand keeps its shape",
+    )
+    critical_compression: FloatProperty(
+        name="Critical Compression",
+        default=0.025,
+        min=0.0001,
+        soft_max=0.1,
+        max=0.49,
+        precision=4,
+        description="Share of its length by which snow is squeezed before it packs for good; "
+        "lower is powder, higher holds its shape",
+    )
+    critical_stretch: FloatProperty(
+        name="Critical Stretch",
+        default=0.0075,
+        min=0.0,
+        soft_max=0.05,
+        max=0.49,
+        precision=4,
+        description="Share of its length by which snow is pulled before it breaks; "
+        "lower falls into powder, higher into chunks",
+    )
+    hardening_coefficient: FloatProperty(
+        name="Hardening",
+        default=10.0,
+        min=0.0,
+        soft_max=15.0,
+        max=30.0,
+        description="How fast snow hardens where it is packed; higher is more brittle ice",
+    )
+    yield_stress: FloatProperty(
+        name="Yield Stress (Pa)",
+        default=5e4,
+        min=0.0,
+        soft_max=1e6,
+        max=1e11,
+        step=10000,
+        precision=1,
+        description="Tension in pascal at which a bar begins to flow; higher holds its shape",
+    )
+    hardening_modulus: FloatProperty(
+        name="Hardening (Pa)",
+        default=1e5,
+        min=0.0,
+        soft_max=1e7,
+        max=1e12,
+        step=10000,
+        precision=0,
+        description="Pascal that the yield stress gains for each unit of lasting strain; "
+        "higher spreads a bend over more of the object",
+    )
+    strength: FloatProperty(
+        name="Strength (Pa)",
+        default=1000.0,
+        min=0.001,
+        soft_max=1e6,
+        max=1e11,
+        step=1000,
+        precision=1,
+        description="Tension in pascal at which it cracks; higher bears more before it breaks",
+    )
+    tear_strain: FloatProperty(
+        name="Tear Strain",
+        default=0.7,
+        min=0.001,
+        soft_max=3.0,
+        max=100.0,
+        precision=3,
+        description="Lasting strain at which it is torn through; higher draws out longer first",
+    )
+    consistency: FloatProperty(
+        name="Consistency (Pa sⁿ)",
+        default=10.0,
+        min=0.0,
+        soft_max=200.0,
+        max=1e6,
+        description="Resistance to flow at a shear rate of 1 a second, beyond the yield stress; "
+        "higher flows more slowly",
+    )
+    flow_index: FloatProperty(
+        name="Flow Index",
+        default=0.5,
+        min=0.1,
+        soft_max=1.0,
+        max=2.0,
+        description="Below 1 it thins where it is sheared fast, at 1 it flows like honey, "
+        "above 1 it thickens",
     )
     bulk_modulus: FloatProperty(
         name="Bulk Modulus (Pa)",

@@ -3,9 +3,12 @@
 Names, as scripts use them (angles in radians, lengths in Blender units):
 
 object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
-                 material ELASTIC | RUBBER | SAND | WATER | RIGID, density, young_modulus,
-                 poisson_ratio, friction_angle, cohesion, bulk_modulus, gamma, viscosity,
-                 friction, restitution                                      (dynamic)
+                 material ELASTIC | RUBBER | METAL | PLASTICINE | BRITTLE | SAND | SNOW | CREAM |
+                 WATER | RIGID, density, young_modulus, poisson_ratio, yield_stress,
+                 hardening_modulus, tear_strain, strength, friction_angle, cohesion,
+                 critical_compression,
+                 critical_stretch, hardening_coefficient, consistency, flow_index, bulk_modulus,
+                 gamma, viscosity, friction, restitution                    (dynamic)
                  velocity, angular_velocity                                 (dynamic)
                  thickness, splat_density, use_inner_color, inner_color
                  acts (kind FORCE | TORQUE | IMPULSE | SPIN | PIN | RELEASE, vector, vertex_group,

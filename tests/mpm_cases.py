@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from impetus.kernels.mpm.colliders import Collider
-from impetus.kernels.mpm.materials.laws import ElasticLaw, Law, SandLaw, WaterLaw
+from impetus.kernels.mpm.materials.laws import (
+    BrittleLaw,
+    CreamLaw,
+    ElasticLaw,
+    Law,
+    MetalLaw,
+    PlasticineLaw,
+    RubberLaw,
+    SandLaw,
+    SnowLaw,
+    WaterLaw,
+)
 from impetus.kernels.mpm.solver import Domain, MpmSolver, Particles, Push, Tracers
 
 Array = NDArray[Any]
@@ -19,6 +30,23 @@ NO_POSES = np.zeros((0, 4, 4))
 JELLY = ElasticLaw(density=1000, young_modulus=1e5, poisson_ratio=0.3)
 SAND = SandLaw(1600, 3.5e5, 0.3, friction_angle=0.6109, cohesion=0.0)
 WATER = WaterLaw(density=1000, bulk_modulus=1e5, gamma=7, viscosity=1e-3)
+RUBBER = RubberLaw(density=1000, young_modulus=1e5, poisson_ratio=0.3)
+METAL = MetalLaw(2700, 1e6, 0.33, yield_stress=2e4, hardening_modulus=2e4)
+PLASTICINE = PlasticineLaw(1700, 1e6, 0.4, yield_stress=2e4, tear_strain=0.5)
+BREAD = BrittleLaw(200, 2e4, 0.1, strength=4e3, tear_strain=0.1)
+SNOW = SnowLaw(400, 1.4e5, 0.2, 0.025, 0.0075, hardening_coefficient=10.0)
+CREAM = CreamLaw(450, 3e3, 0.48, yield_stress=70.0, consistency=12.0, flow_index=0.4)
+EVERY = {
+    "elastic": JELLY,
+    "rubber": RUBBER,
+    "metal": METAL,
+    "plasticine": PLASTICINE,
+    "brittle": BREAD,
+    "sand": SAND,
+    "snow": SNOW,
+    "cream": CREAM,
+    "water": WATER,
+}
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from impetus.kernels.mpm.materials.laws import ElasticLaw, Law, RubberLaw, SandLaw
+from impetus.kernels.mpm.materials.laws import (
+    BrittleLaw,
+    CreamLaw,
+    ElasticLaw,
+    Law,
+    MetalLaw,
+    PlasticineLaw,
+    RubberLaw,
+    SandLaw,
+    SnowLaw,
+)
 
 Array = NDArray[Any]
 STEP = 1e-5
@@ -55,10 +65,44 @@ def energy(law: Law, f: Array, history: Array) -> Array:
             log_j = np.where(x > 1, np.log(np.maximum(x, 1)), x - 1 - (x - 1) ** 2 / 2)
             log_j += np.log(0.1)
             return mu / 2 * ((s**2).sum(axis=1) - 3) - mu * log_j + lam / 2 * (j - 1) ** 2
-        case SandLaw():  # Klar et al. 2016, equation 25
-            e = np.log(np.abs(s))
-            return mu * (e**2).sum(axis=1) + lam / 2 * e.sum(axis=1) ** 2
+        case SnowLaw():  # Stomakhin et al. 2013, equations 1 and 2
+            hard = np.exp(-law.hardening_coefficient * history)
+            return hard * (mu * ((s - 1) ** 2).sum(axis=1) + lam / 2 * (j - 1) ** 2)
+        case CreamLaw():  # Simo and Hughes 1998, (9.2.3); tension up to 3 sigma_Y
+            bulk, most = lam + 2 * mu / 3, 3 * law.yield_stress
+            held = np.minimum(j, np.sqrt(1 + 2 * most / bulk))
+            swell = bulk / 2 * ((held**2 - 1) / 2 - np.log(held)) + most * np.log(j / held)
+            return swell + mu / 2 * ((s**2).sum(axis=1) * j ** (-2 / 3) - 3)
+    return hencky_energy(law, np.log(np.abs(s)), history)
+
+
+def hencky_energy(law: Law, e: Array, history: Array) -> Array:
+    """Energy of principal logarithmic strains (n, 3), weakened where the law tears."""
+    mu, lam = moduli(law)
+    trace = e.sum(axis=1)
+    match law:
+        case SandLaw() | MetalLaw():  # Klar et al. 2016, equation 25
+            return mu * (e**2).sum(axis=1) + lam / 2 * trace**2
+        case PlasticineLaw():  # only the volume's tension is weakened: shear is by its return
+            bulk, damage = lam + 2 * mu / 3, history / law.tear_strain
+            shear = mu * ((e - trace[:, None] / 3) ** 2).sum(axis=1)
+            kept = np.where(trace > 0, 1 - damage, 1)
+            return shear + kept * bulk / 2 * trace**2
+        case BrittleLaw():  # Miehe et al. 2010, section 2.4, with logarithmic strains
+            kept = 1 - crack_damage(law, history)
+            tension = lam / 2 * np.maximum(trace, 0) ** 2
+            tension = tension + mu * (np.maximum(e, 0) ** 2).sum(axis=1)
+            pressed = lam / 2 * np.minimum(trace, 0) ** 2
+            return kept * tension + pressed + mu * (np.minimum(e, 0) ** 2).sum(axis=1)
     raise TypeError(law)
+
+
+def crack_damage(law: BrittleLaw, most: Array) -> Array:
+    """Damage such that E (1 - D) times the strain falls linearly from the strength to nothing."""
+    start = law.strength / law.young_modulus
+    falling = law.strength * (1 - (most - start) / law.tear_strain)
+    whole = law.young_modulus * np.maximum(most, start)
+    return np.where(most > start, 1 - np.maximum(falling, 0) / whole, 0.0)
 
 
 def kirchhoff(law: Law, f: Array, history: Array) -> Array:

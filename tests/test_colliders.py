@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from impetus.kernels.mpm.colliders import Collider, motion_between, rotation_matrix, rotation_vector
 
-from .mpm_cases import CELL, JELLY, SAND, WATER, Lump, make_solver, push, run
+from .mpm_cases import CELL, CREAM, EVERY, JELLY, SAND, WATER, Lump, make_solver, push, run
 
 Array = NDArray[Any]
 
@@ -80,11 +80,15 @@ def test_nothing_leaks_through_a_plate_one_cell_thick(law: Any) -> None:
     assert x[over, 2].min() > 0.4 - 0.1 * CELL
 
 
-def test_block_rests_on_a_turned_box_about_without_a_gap() -> None:
+STANDING = ("elastic", "rubber", "metal", "plasticine", "brittle", "snow")
+
+
+@pytest.mark.parametrize("name", STANDING)
+def test_block_rests_on_a_turned_box_about_without_a_gap(name: str) -> None:
     gaps = []
     for shift in np.arange(4) * CELL / 4:
         top = 0.3 + shift
-        lump = Lump((0.40625, 0.40625, top), (0.59375, 0.59375, top + 0.1875), JELLY)
+        lump = Lump((0.40625, 0.40625, top), (0.59375, 0.59375, top + 0.1875), EVERY[name])
         solver = make_solver([lump], colliders=[box((0.3, 0.3, 0.1), "separate", 0.5)])
         at = np.array([pose((0.5, 0.5, top - 0.1), (0, 0, 0.5))])
         run(solver, 20, push(poses=(at, at)))
@@ -93,7 +97,7 @@ def test_block_rests_on_a_turned_box_about_without_a_gap() -> None:
     assert np.abs(gaps).max() < 0.75
 
 
-@pytest.mark.parametrize("law", [SAND, WATER], ids=["sand", "water"])
+@pytest.mark.parametrize("law", [SAND, WATER, CREAM], ids=["sand", "water", "cream"])
 def test_what_flows_keeps_its_volume_where_it_lies(law: Any) -> None:
     """A lump that fell into a vessel lies as densely as before, less than a cell above it."""
     for shift in (0.0, 0.35, 0.7):

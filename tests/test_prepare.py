@@ -1,3 +1,5 @@
+from typing import get_args
+
 import msgspec
 import numpy as np
 import psutil
@@ -109,6 +111,36 @@ def test_sand_splats_are_many_shades_of_its_colour() -> None:
     assert 0.1 < (made.looks.albedo / made.looks.albedo.mean(axis=0)).std() < 0.4
     local = made.rest_mean - np.float32([0, 0, 0.5])
     assert (np.abs(winding_number(local, *shots.cube())) > 0.5).all()
+
+
+def test_only_what_flows_has_round_splats_and_only_sand_is_of_many_shades() -> None:
+    for law in get_args(materials.Material):
+        shot, arrays = one_body(
+            poses=shots.place((0, 0, 0.5)), material=law(), color=(0.6, 0.4, 0.2)
+        )
+        made = prepare(shot, arrays)
+        flows = law in get_args(materials.Flowing)
+        assert made.round.all() == flows == made.round.any()
+        varied = made.looks.albedo.std(axis=0).max() > 0.02
+        assert varied == (law is materials.Sand)
+
+
+def test_stiff_and_thick_bodies_are_told_of_and_then_refused() -> None:
+    def made(material: materials.Material) -> tuple[str, ...]:
+        return prepare(*one_body(poses=shots.place((0, 0, 0.5)), material=material)).warnings
+
+    assert not made(materials.Rubber())
+    stiff = made(materials.Elastic(young_modulus=1e10))
+    assert any("Thing: takes about" in text and "Lower its Young's" in text for text in stiff)
+    thick = made(materials.Water(viscosity=1e6))
+    assert any("Lower its viscosity" in text for text in thick)
+    with pytest.raises(
+        ShotError, match="Thing: expected at most 400,000 time steps a frame"
+    ) as refused:
+        made(materials.Metal(young_modulus=1e15, yield_stress=1e12))
+    assert "Young's modulus" in refused.value.remedy
+    with pytest.raises(ShotError, match="Thing: expected at most"):
+        made(materials.Water(bulk_modulus=1e16))
 
 
 def test_same_seed_same_splats() -> None:

@@ -1,3 +1,5 @@
+from typing import get_args
+
 import msgspec
 import numpy as np
 import pytest
@@ -41,6 +43,26 @@ def test_hash_sees_every_change() -> None:
 def test_numbers_must_be_finite(material: materials.Elastic) -> None:
     with pytest.raises(ShotError, match=r"Cube, material.*finite"):
         check_shot(*with_body({"material": material}))
+
+
+SENSELESS = {
+    "Cube, yield stress.*Lower the yield stress": materials.Metal(yield_stress=1e8),
+    "Cube, strength.*never give way": materials.Brittle(strength=1e5, young_modulus=1e4),
+    "Cube, material.*make it water": materials.Cream(yield_stress=0.0, consistency=0.0),
+    "Cube, tear strain.*0.056.*brittle": materials.Plasticine(tear_strain=0.01),
+    "Cube, yield stress.*1e\\+03 Pa": materials.Cream(young_modulus=1000.0, yield_stress=2e3),
+}
+
+
+@pytest.mark.parametrize("sentence", SENSELESS)
+def test_a_material_that_cannot_do_what_it_is_for_is_refused(sentence: str) -> None:
+    with pytest.raises(ShotError, match=sentence):
+        check_shot(*with_body({"material": SENSELESS[sentence]}))
+
+
+@pytest.mark.parametrize("law", get_args(materials.Material), ids=lambda law: law.__name__)
+def test_every_material_is_fine_as_it_comes(law: type[materials.Material]) -> None:
+    check_shot(*with_body({"material": law()}))
 
 
 def replace_array(

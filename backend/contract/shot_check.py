@@ -15,6 +15,7 @@ import numpy as np
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
 from .errors import ShotError
 from .force_check import check_forces
+from .material_check import check_material
 from .method_check import check_method
 from .shot import Body, FrameRange, Looks, Shot
 from .track_check import check_poses, check_rigid, check_track
@@ -180,6 +181,8 @@ def _check_role(body: Body) -> None:
             f"expected no material for a {body.role} body.",
             "Make it dynamic, or remove the material.",
         )
+    if body.material is not None:
+        check_material(body.name, body.material)
 
 
 def _check_corners(where: str, what: str, array: Array, faces: int, width: int) -> None:

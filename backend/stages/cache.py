@@ -22,7 +22,7 @@ from ..contract.messages import Stage
 
 STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
-    "simulate": 5,
+    "simulate": 6,
     "splat": 1,
     "render": 2,
     "diffuse": 2,

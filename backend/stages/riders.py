@@ -1,6 +1,6 @@
 """What of the moving splats a frame keeps: those of solids, of flowing matter, of rigid bodies.
 
-Splats of sand and water ride the grid as tracers, those of solids are bound to their particles,
+Splats of what flows ride the grid as tracers, those of solids are bound to their particles,
 those of rigid bodies follow their pose exactly. A frame holds only what a splat needs, in half
 precision where it does not show: 30 bytes for a solid one, 22 for a round one, none for a rigid
 one, whose body has one pose. A frame that comes back from that form is what everybody sees.

@@ -42,7 +42,7 @@ class SimulatedFrame:
     """Where the m splats that move are at a frame.
 
     `mean` (m, 3) m world, `deformation` (m, 3, 3) since the start (of round ones only its volume),
-    `surface_normal` (m, 3) unit or zero: towards the free surface of sand and water.
+    `surface_normal` (m, 3) unit or zero: towards the free surface of what flows.
     """
 
     frame: int

@@ -5,11 +5,16 @@ import numpy as np
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.materials import (
+    Brittle,
+    Cream,
     Elastic,
     Material,
+    Metal,
+    Plasticine,
     Rigid,
     Rubber,
     Sand,
+    Snow,
     Water,
 )
 from impetus.backend.contract.shot import Body, Contact, Mesh
@@ -22,7 +27,12 @@ from .transforms import Placing, place
 LAWS: dict[str, type[Material]] = {
     "ELASTIC": Elastic,
     "RUBBER": Rubber,
+    "METAL": Metal,
+    "PLASTICINE": Plasticine,
+    "BRITTLE": Brittle,
     "SAND": Sand,
+    "SNOW": Snow,
+    "CREAM": Cream,
     "WATER": Water,
     "RIGID": Rigid,
 }

@@ -21,7 +21,7 @@ from ..array_types import (
     vec3,
     vec4,
 )
-from .materials.table import KIND, SOLIDS
+from .materials.table import FLUID, KIND
 from .state import BLOCK, FROZEN, PAD
 
 CHUNK = 512
@@ -29,8 +29,8 @@ STICK, SLIP, SEPARATE = 0, 1, 2
 OPEN_WALL, SLIP_WALL, STICK_WALL = 0, 1, 2
 SOLID_SHELL, FLOW_SHELL = -0.25, 0.5
 """Cells from a surface up to which nodes take part in contact. What is elastic comes to rest 3/4 of
-a cell above the nodes that hold it, since the gap's compression already carries it; sand and water
-flow on until they fill the space down to these nodes. So each gets the nodes that leave it, on the
+a cell above the nodes that hold it, since the gap's compression already carries it; what flows
+goes on until they fill the space down to these nodes. So each gets the nodes that leave it, on the
 mean over all places of a surface, without a gap and without losing volume into the surface."""
 REACH = 3
 """Cells from a node in which a particle may have been at the last sort that now writes to it."""
@@ -59,7 +59,7 @@ def contact(v: Vec3, surface: Vec3, n: Vec3, boundary: i32, friction: f32) -> Ve
 
 @ti.func
 def is_flow_near(at: i32, sx: i32, sy: i32, flow: template) -> i32:
-    """Tell whether sand or water may write to a node: whether one was near at the last sort."""
+    """Tell whether what flows may write to a node: whether one was near at the last sort."""
     found = 0
     for i, j in ti.ndrange((-REACH, REACH - 1), (-REACH, REACH - 1)):
         for k in range(-REACH, REACH - 1):
@@ -89,7 +89,7 @@ def mark_flow(
     for i in flow:
         flow[i] = 0
     for p in cell:
-        if law[p] != FROZEN and int(table[law[p], KIND]) & SOLIDS == 0:
+        if law[p] != FROZEN and int(table[law[p], KIND]) & FLUID > 0:
             flow[cell[p][0] * sx + cell[p][1] * sy + cell[p][2]] = 1
 
 

@@ -19,7 +19,7 @@ from .forces.acting import Acting
 from .forces.given import Region
 from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
 from .materials.laws import Law
-from .materials.table import KIND, WATER, WAVE2, viscous_step
+from .materials.table import CREAM, KIND, WATER, WAVE2, viscous_step, wave_step
 from .state import Points
 from .stepper import Stepper
 
@@ -40,8 +40,6 @@ class Rigid(Protocol):
     def restore(self, saved: dict[str, NDArray[Any]]) -> None: ...
 
 
-COURANT = 0.4
-"""Cells that the fastest wave may run in a substep."""
 STRIDE = 0.25
 """Cells that the fastest particle may move in a substep."""
 DRIFT = 0.98
@@ -166,7 +164,7 @@ class MpmSolver:
 
     def _step_limit(self) -> float:
         h = self._domain.spacing
-        wave = COURANT * h / self._top_wave
+        wave = wave_step(self._top_wave, h)
         fastest = max(self._top_speed, self._rigid.top_speed() if self._rigid else 0.0)
         stride = STRIDE * h / max(fastest + self._acting.coming_speed, 1e-9)
         return min(wave, stride, self._largest_step, self._acting.largest_step)
@@ -260,11 +258,13 @@ class MpmSolver:
         return particles.in_first_order(particles.velocity.to_numpy())
 
     def deformation(self) -> Floats:
-        """Elastic deformation gradients (n, 3, 3); the stretch alone for sand and water."""
+        """Elastic deformation gradients (n, 3, 3); the stretch alone for what flows."""
         particles = self._stepper.particles
         f = particles.deformation.to_numpy()
-        water = self._stepper.table[np.maximum(particles.law.to_numpy(), 0), KIND] == WATER
-        f[water] = np.cbrt(f[water, 0, 0])[:, None, None] * np.eye(3)
+        kind = self._stepper.table[np.maximum(particles.law.to_numpy(), 0), KIND]
+        f[kind == WATER] = np.cbrt(f[kind == WATER, 0, 0])[:, None, None] * np.eye(3)
+        value, basis = np.linalg.eigh(f[kind == CREAM])
+        f[kind == CREAM] = (basis * np.sqrt(value)[:, None, :]) @ basis.transpose(0, 2, 1)
         return particles.in_first_order(f)
 
     def tracer_position(self) -> Floats:

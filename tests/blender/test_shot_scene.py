@@ -1,10 +1,12 @@
 """Scenes around their export: as they were afterwards, and refused with a sentence if need be."""
 
 import math
+from typing import get_args
 
 import bpy
 import pytest
 
+from impetus.backend.contract import materials
 from impetus.backend.contract.errors import ShotError
 
 pytestmark = pytest.mark.blender
@@ -36,6 +38,20 @@ def key(owner, path, **values):
     for frame, value in values.items():
         setattr(owner, path, value)
         owner.keyframe_insert(path, frame=int(frame[1:]))
+
+
+@pytest.mark.parametrize("law", get_args(materials.Material), ids=lambda law: law.__name__)
+def test_every_law_is_exported_with_all_of_its_numbers(scene, law):
+    add_camera(scene)
+    physics = add_cube(scene, role="DYNAMIC").impetus
+    physics.material = law.__struct_config__.tag.upper()
+    wanted = law()
+    for name in law.__struct_fields__:
+        setattr(physics, name, getattr(wanted, name))
+    found = next(b for b in export(scene).shot.bodies if b.name == "Cube").material
+    assert type(found) is law
+    for name in law.__struct_fields__:
+        assert getattr(found, name) == pytest.approx(getattr(wanted, name), rel=1e-5), name
 
 
 def test_the_scene_is_unchanged(scene):

@@ -24,7 +24,7 @@ HORIZON = 1.0
 REACH = 2.0
 "That flight is followed no farther than this many sizes of all bodies together."
 SIDE_SOLID, SIDE_FLOWING = 0.5, 1.0
-"Room around the bodies, in their common size; sand and water spread."
+"Room around the bodies, in their common size; what flows spreads."
 
 
 def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain | None:
@@ -61,7 +61,7 @@ def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:
     """Return the dynamic bodies' likely reach, from how things stand at the simulation's start.
 
     1. The bodies' bounds and, in their common size (its longest side), half of it around them; one
-       size around where sand or water is.
+       size around what flows.
     2. What one second of free flight adds, at most two sizes; and the way that pins take them.
     3. If gravity points down: the bottom lies at the highest thing below that catches all bodies
        (the ground, or a static collider as wide as they are), however far it is; else at the lowest

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ....kernels.mesh_distance import closest_point
 from ...contract.arrays import ArraySet
-from ...contract.materials import Flowing, Water
+from ...contract.materials import Flowing, Sand, Water
 from ...contract.shot import Body
 from .creases import trimmed
 from .facing import HIDDEN_DENSITY, shown_area
@@ -81,7 +81,7 @@ def body_splats(
     """Make up to `count` splats. Where they lie follows from geometry alone, never from colours.
 
     `seen` (F,) are the triangles that some frame may show (`facing.faced`); `thickness` in metres
-    is what an open mesh of sand or water is given.
+    is what an open mesh of what flows is given.
     """
     if isinstance(body.material, Flowing):
         points = volume_samples(shape, count, thickness, rng)
@@ -208,7 +208,7 @@ def _volume_splats(
     sigma: float,
     rng: np.random.Generator,
 ) -> BodySplats:
-    """Show sand and water by blobs coloured as the nearest point of the surface."""
+    """Show what flows by blobs coloured as the nearest point of the surface."""
     size = len(points)
     triangle, barycentric, normal = _outward(points, shape)
     color, alpha = surface_colors(
@@ -222,7 +222,7 @@ def _volume_splats(
     opacity = OPAQUE * alpha
     if isinstance(body.material, Water):
         opacity = opacity * WATER_ALPHA
-    else:
+    elif isinstance(body.material, Sand):
         stray = np.clip(rng.standard_normal((size, 4), np.float32), -2, 2)
         color = color * np.exp(GRAIN_SHADE * stray[:, :1]) * (1 + GRAIN_TINT * stray[:, 1:])
     return BodySplats(

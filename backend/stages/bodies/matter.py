@@ -3,16 +3,40 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ....kernels.mesh_distance import signed_distance_grid
 from ....kernels.mpm.colliders import Collider, Plane
-from ....kernels.mpm.materials.laws import ElasticLaw, Law, RubberLaw, SandLaw, WaterLaw
+from ....kernels.mpm.materials.laws import (
+    BrittleLaw,
+    CreamLaw,
+    ElasticLaw,
+    Law,
+    MetalLaw,
+    PlasticineLaw,
+    RubberLaw,
+    SandLaw,
+    SnowLaw,
+    WaterLaw,
+)
 from ....kernels.mpm.solver import Domain, Particles
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
-from ...contract.materials import Elastic, Material, Rigid, Rubber, Sand, Water
+from ...contract.materials import (
+    Brittle,
+    Cream,
+    Elastic,
+    Material,
+    Metal,
+    Plasticine,
+    Rigid,
+    Rubber,
+    Sand,
+    Snow,
+    Water,
+)
 from ...contract.shot import Body, Shot
 from .rigid import RigidMatter, rigid_matter
 from .sampling import lattice_inside
@@ -72,22 +96,23 @@ def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Dom
     )
 
 
+LAWS: dict[type[Material], type[Law]] = {
+    Elastic: ElasticLaw,
+    Rubber: RubberLaw,
+    Metal: MetalLaw,
+    Plasticine: PlasticineLaw,
+    Brittle: BrittleLaw,
+    Sand: SandLaw,
+    Snow: SnowLaw,
+    Cream: CreamLaw,
+    Water: WaterLaw,
+}
+
+
 def law_of(material: Material | None) -> Law:
-    match material:
-        case Elastic():
-            return ElasticLaw(material.density, material.young_modulus, material.poisson_ratio)
-        case Rubber():
-            return RubberLaw(material.density, material.young_modulus, material.poisson_ratio)
-        case Sand():
-            return SandLaw(
-                material.density,
-                material.young_modulus,
-                material.poisson_ratio,
-                material.friction_angle,
-                material.cohesion,
-            )
-    assert isinstance(material, Water)
-    return WaterLaw(material.density, material.bulk_modulus, material.gamma, material.viscosity)
+    """Return the law of a dynamic body's material; both name their parameters alike."""
+    assert not isinstance(material, Rigid | None)
+    return LAWS[type(material)](**msgspec.structs.asdict(material))
 
 
 def particle_cell(shot: Shot, body: Body, shape: Shape, spacing: float) -> float:

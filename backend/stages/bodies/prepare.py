@@ -19,11 +19,12 @@ from .looks import BodySplats, body_splats, concatenate
 from .matter import Matter, matter_of, particle_cell, volume_of
 from .seeds import body_rng
 from .shape import Shape, pose_at, shape_of, solidify, thickness_of
+from .steps import slow_bodies
 
 MOVING_SHARE = 0.6
 "Share of the splats that dynamic bodies get where there are others too: one looks at them."
 FLOWING_WEIGHT = 3.0
-"Sand and water are shown through and through: each m^2 of their surface counts as so many."
+"What flows is shown through and through: each m^2 of their surface counts as so many."
 LEAST_SPLATS = 16
 
 PARTICLE_STATE, TRACER_STATE = 156, 68
@@ -74,7 +75,7 @@ class Prepared:
 
     `rest_mean` (n, 3), `rest_axes` (n, 3, 3) and `rest_normal` (n, 3): in the world at the
     simulation's start for splats of dynamic bodies, in body space for others; columns of the axes
-    are 1-sigma half axes [m]. `round` (n,) bool: sand and water. `tracers` are the splats
+    are 1-sigma half axes [m]. `round` (n,) bool: what flows. `tracers` are the splats
     `tracer_splat` (m,). `domain` is None where nothing is dynamic.
     """
 
@@ -102,6 +103,7 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
     """
     shapes = [shape_of(body, arrays) for body in shot.bodies]
     domain = domain_of(shot, arrays, shapes)
+    slow = slow_bodies(shot, domain)
     _require_memory(shot, _estimate(shot, arrays, shapes, domain))
     spacing = domain.spacing if domain else 0.0
     parts = []
@@ -117,7 +119,7 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
             rng=body_rng(shot.seed, body.name, "splats"),
         )
         parts.append(_placed(shot, arrays, body, splats))
-    return _assembled(shot, arrays, shapes, domain, parts)
+    return _assembled(shot, arrays, shapes, domain, parts, slow)
 
 
 def estimate(shot: Shot, arrays: ArraySet) -> Estimate:
@@ -170,6 +172,7 @@ def _assembled(
     shapes: list[Shape],
     domain: Domain | None,
     parts: list[BodySplats],
+    slow: tuple[str, ...],
 ) -> Prepared:
     body = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.mean) for part in parts])
     splats = concatenate(parts)
@@ -190,7 +193,7 @@ def _assembled(
         rest_normal=splats.normal,
         round=splats.round,
         tracer_splat=tracer_splat,
-        warnings=_warnings(shot, shapes, domain),
+        warnings=_warnings(shot, shapes, domain) + slow,
         make_matter=make_matter,
     )
 

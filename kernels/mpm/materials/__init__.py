@@ -7,6 +7,11 @@ What a particle keeps in `deformation`, and the number that it keeps in `history
 
 elastic     F
 rubber      F
+metal       elastic F; alpha, the plastic strain of a bar under tension
+plasticine  elastic F; alpha
+brittle     F; the largest tensile strain so far
 sand        V, as rotations do not enter its stress; the volumetric strain gained in tension
+snow        elastic V; J_P - 1
+cream       elastic b
 water       J in F[0, 0]
 """

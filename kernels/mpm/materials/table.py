@@ -6,17 +6,35 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from .laws import ElasticLaw, Law, RubberLaw, SandLaw, WaterLaw, lame
+from .laws import (
+    BrittleLaw,
+    CreamLaw,
+    ElasticLaw,
+    Law,
+    MetalLaw,
+    PlasticineLaw,
+    RubberLaw,
+    SandLaw,
+    SnowLaw,
+    WaterLaw,
+    lame,
+)
 
-ELASTIC, SAND, WATER, RUBBER = 1, 2, 4, 8
-SOLIDS = ELASTIC | RUBBER
-"""Kinds that keep their neighbours; the others flow."""
+ELASTIC, SAND, WATER, RUBBER, METAL, SNOW, PLASTICINE, BRITTLE, CREAM = (1 << i for i in range(9))
+FLUID = SAND | CREAM | WATER
+"""Kinds that fill the room they are in; the others stand a little above what bears them."""
 
 KIND, MU, LAMBDA, WAVE2, DENSITY = 0, 1, 2, 3, 4
 SLOPE, COHESION, TIP = 5, 6, 7
 BULK, GAMMA, VISCOSITY = 5, 6, 7
+COMPRESSION, STRETCH, PACKING = 5, 6, 7
+YIELD, HARDENING = 5, 6
+STRENGTH, TEAR, YOUNG = 5, 6, 7
+CONSISTENCY, FLOW_INDEX = 6, 7
 PARAMETERS = 8
 
+COURANT = 0.4
+"""Cells that the fastest wave may run in a substep."""
 TENSILE_STRAIN = 0.02
 """Volumetric strain at which even cohesive sand comes apart."""
 
@@ -39,6 +57,24 @@ def law_table(laws: Sequence[Law]) -> NDArray[np.float32]:
             case SandLaw():
                 row[KIND] = SAND
                 row[SLOPE : TIP + 1] = _yield_cone(law)
+            case SnowLaw():
+                row[KIND] = SNOW
+                row[COMPRESSION], row[STRETCH] = law.critical_compression, law.critical_stretch
+                row[PACKING] = law.hardening_coefficient
+            case MetalLaw():
+                row[KIND] = METAL
+                row[YIELD], row[HARDENING] = law.yield_stress, law.hardening_modulus
+            case PlasticineLaw():
+                row[KIND] = PLASTICINE
+                row[YIELD], row[TEAR] = law.yield_stress, law.tear_strain
+            case BrittleLaw():
+                row[KIND] = BRITTLE
+                row[STRENGTH : YOUNG + 1] = law.strength, law.tear_strain, law.young_modulus
+            case CreamLaw():
+                row[KIND] = CREAM
+                row[YIELD], row[FLOW_INDEX] = law.yield_stress, law.flow_index
+                # |dev tau| is sqrt(2) times the shear stress, the shear rate sqrt(2) times |D|.
+                row[CONSISTENCY] = law.consistency * 2 ** ((1 + law.flow_index) / 2)
         row[MU], row[LAMBDA] = lame(law.young_modulus, law.poisson_ratio)
         row[WAVE2] = (row[LAMBDA] + 2 * row[MU]) / law.density
     return table.astype(np.float32)
@@ -49,10 +85,21 @@ def law_kinds(laws: Sequence[Law]) -> int:
     return int(np.bitwise_or.reduce(law_table(laws)[:, KIND].astype(np.int64), initial=0))
 
 
+def wave_step(wave: float, spacing: float) -> float:
+    """Longest step [s] for waves of a speed [m/s]: they run COURANT of a cell."""
+    return COURANT * spacing / wave
+
+
 def viscous_step(laws: Sequence[Law], spacing: float) -> float:
     """Longest stable step [s] of explicit viscosity: h^2 rho / (6 eta)."""
     rates = [getattr(law, "viscosity", 0.0) / law.density for law in laws]
     return spacing**2 / (6 * max(rates)) if max(rates, default=0) > 0 else math.inf
+
+
+def longest_step(law: Law, spacing: float) -> float:
+    """Longest step [s] that a law bears at rest."""
+    wave = math.sqrt(law_table([law])[0, WAVE2])
+    return min(wave_step(wave, spacing), viscous_step([law], spacing))
 
 
 def _yield_cone(law: SandLaw) -> tuple[float, float, float]:
