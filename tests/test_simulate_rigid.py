@@ -148,3 +148,20 @@ def test_an_open_rigid_sheet_gets_its_thickness(tmp_path: Path) -> None:
     frames = list(frames_of(shot, arrays, tmp_path))
     # its back lies on the ground, its front is what is seen
     assert frames[-1].mean[:, 2].mean() == pytest.approx(0.05, abs=0.01)
+
+
+def test_water_leaves_room_for_what_stands_in_it() -> None:
+    arrays = ArraySet()
+    bodies = [
+        shots.body(
+            arrays, "Pool", shots.cube(0.8), poses=shots.place((0, 0, 0.4)),
+            material=materials.Water(),
+        ),
+        shots.body(
+            arrays, "Ball", shots.sphere(0.2), poses=shots.place((0, 0, 0.5)), material=STEEL
+        ),
+    ]  # fmt: skip
+    particles = prepare(shots.shot(arrays, bodies), arrays).matter.particles
+    assert np.linalg.norm(particles.position - (0, 0, 0.5), axis=1).min() > 0.19
+    room = 4 / 3 * np.pi * 0.2**3
+    assert particles.volume.sum() == pytest.approx(0.8**3 - room, rel=0.02)

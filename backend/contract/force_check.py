@@ -92,11 +92,15 @@ def _check_on_body(
             f"{'not in the shot' if body is None else body.role}.",
             "Make that object dynamic, or remove what acts on it.",
         )
-    if isinstance(body.material, Rigid):
+    if isinstance(body.material, Rigid) and (
+        isinstance(force, Pin | Release) or force.group is not None
+    ):
+        what = "pin" if isinstance(force, Pin) else "release"
         raise ShotError(
             force.name,
-            f"expected a body that deforms, got {body.name}, which is rigid.",
-            "Give it an initial velocity, make it kinematic, or choose another material.",
+            "expected a push or blow on the whole body, since "
+            f"{body.name} is rigid, got a {what if isinstance(force, Pin | Release) else 'part'}.",
+            "Take the vertex group off; or make the object kinematic where it is to be held.",
         )
     if isinstance(force, Release):
         _check_release(force)

@@ -33,6 +33,7 @@ from ..contract.forces import (
     Window,
 )
 from ..contract.forces import Push as BodyForce
+from ..contract.materials import Rigid
 from ..contract.shot import Shot
 from .bodies.groups import group_weight
 from .bodies.shape import pose_at, track_row
@@ -96,9 +97,12 @@ class Acting:
 
     def __init__(self, shot: Shot, arrays: ArraySet, particles: Particles) -> None:
         self._shot, self._arrays, self._particles = shot, arrays, particles
+        rigid = [body.name for body in shot.bodies if isinstance(body.material, Rigid)]
         parts = [force for force in shot.forces if not isinstance(force, Field)]
-        self.regions = tuple(_region(shot, arrays, particles, force) for force in parts)
-        "Of pushes, impulses, pins and releases, in the shot's order."
+        self._parts = [force for force in parts if force.body not in rigid]
+        self._on_rigid = [(rigid.index(f.body), f) for f in parts if f.body in rigid]
+        self.regions = tuple(_region(shot, arrays, particles, force) for force in self._parts)
+        "Of pushes, impulses, pins and releases on what deforms, in the shot's order."
 
     def push(
         self, frame: int, collider_from: NDArray[np.float64], collider_to: NDArray[np.float64]
@@ -122,9 +126,8 @@ class Acting:
     def _on_bodies(self, frame: int) -> dict[str, Any]:
         """Return what acts on regions."""
         shot, arrays = self._shot, self._arrays
-        parts = [force for force in shot.forces if not isinstance(force, Field)]
         pushes, impulses, holds = [], [], []
-        for region, force in enumerate(parts):
+        for region, force in enumerate(self._parts):
             match force:
                 case BodyForce():
                     pushes.append(_body_push(shot, arrays, force, region, frame))
@@ -138,7 +141,18 @@ class Acting:
                     holds.append(
                         _release(shot, force, region, self._particles, self.regions[region])
                     )
-        return {"pushes": pushes, "impulses": impulses, "holds": holds}
+        found: dict[str, Any] = {"pushes": pushes, "impulses": impulses, "holds": holds}
+        found["rigid_pushes"] = [
+            _body_push(shot, arrays, force, n, frame)
+            for n, force in self._on_rigid
+            if isinstance(force, BodyForce)
+        ]
+        found["rigid_impulses"] = [
+            KernelImpulse(n, force.linear, force.angular, seconds_at(shot, force.frame))
+            for n, force in self._on_rigid
+            if isinstance(force, Impulse)
+        ]
+        return found
 
 
 def _region(

@@ -68,6 +68,9 @@ class Push:
     impulses: Sequence[Impulse] = ()
     holds: Sequence[Hold] = ()
     "Where several hold a particle, the last one does."
+    rigid_pushes: Sequence[BodyPush] = ()
+    "Their region, as that of the next, is the number of a rigid body."
+    rigid_impulses: Sequence[Impulse] = ()
 
     def force(self) -> NDArray[np.float64]:
         """Return the acceleration [m/s^2] of gravity and all winds, and their drag [1/s], (4,)."""

@@ -31,9 +31,11 @@ Floats = NDArray[np.float32]
 class Rigid(Protocol):
     """Rigid bodies that meet the grid's matter: see rigid.coupling, which stands on this module."""
 
-    def begin(self, push: Push, seconds: float, done: float) -> None: ...
+    def kick(
+        self, push: Push, force: NDArray[Any], place: tuple[float, float, float, float]
+    ) -> None: ...
     def top_speed(self) -> float: ...
-    def act(self, stepper: Stepper, dt: float, span: float, force: NDArray[Any]) -> None: ...
+    def act(self, stepper: Stepper, dt: float) -> None: ...
     def push_out(self, stepper: Stepper) -> float: ...
     def keep_tracers_out(self, stepper: Stepper) -> None: ...
     def checkpoint(self) -> dict[str, NDArray[Any]]: ...
@@ -149,7 +151,7 @@ class MpmSolver:
                 self._sort()
             self._acting.place(done, dt, self._last_step)
             if self._rigid:
-                self._rigid.begin(push, seconds, done)
+                self._rigid.kick(push, force, (seconds, done, dt, self._last_step))
             self._substep(dt, force, self._tables(push, seconds, (done + dt) / seconds))
             done, count = done + dt, count + 1
             smallest, top = min(smallest, dt), max(top, self._top_speed)
@@ -185,11 +187,11 @@ class MpmSolver:
         stepper.scatter(dt)
         # Velocities live half a step before positions (leapfrog): so a fall is exact at any step.
         acting.on_grid(stepper)
-        span, self._last_step = (self._last_step + dt) / 2, dt
-        stepper.update_grid(span, force)
+        stepper.update_grid((self._last_step + dt) / 2, force)
+        self._last_step = dt
         stepper.collide(tables)
         if self._rigid:
-            self._rigid.act(stepper, dt, span, force)
+            self._rigid.act(stepper, dt)
         acting.before_gather(stepper)
         self._top_speed, self._top_wave, left = stepper.gather(dt)
         acting.after_gather(stepper)

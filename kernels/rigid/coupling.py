@@ -71,17 +71,13 @@ class Coupling:
             for solid, grip in zip(world.solids, friction, strict=True)
         ]
 
-    def begin(self, push: Push, seconds: float, done: float) -> None:
-        """Put the colliders where they are after `done` seconds of an interval."""
-        self.world.place_obstacles(push, seconds, done / seconds)
+    def kick(self, push: Push, force: Reals, place: tuple[float, float, float, float]) -> None:
+        """Let forces act on the bodies: see RigidWorld."""
+        self.world.kick(push, force, place)
 
-    def act(self, stepper: Stepper, dt: float, span: float, force: Reals) -> None:
-        """Let bodies and grid meet in a substep, and move the bodies.
-
-        The grid holds velocities; forces act for `span` on the bodies too.
-        """
+    def act(self, stepper: Stepper, dt: float) -> None:
+        """Let bodies and grid, which holds velocities, meet in a substep; move the bodies."""
         world = self.world
-        world.kick(span, force)
         before, own = world.momentum.copy(), np.linalg.inv(world.responses())
         velocity = world.velocities()
         response: Reals = world.responses()

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import map_coordinates
 
 from ..mesh_distance import signed_distance_grid
 
@@ -48,6 +49,11 @@ class Solid:
     def about(self, center: Floats) -> "Solid":
         """Return the shape with `center` (3,) as its space's origin."""
         return replace(self, origin=self.origin - center, points=self.points - center)
+
+    def distances(self, places: Floats) -> Floats:
+        """Distance [m] at places (n, 3) in the shape's space; endless outside of its grid."""
+        nodes = (np.asarray(places, np.float64) - self.origin) / self.spacing
+        return np.asarray(map_coordinates(self.distance, nodes.T, order=1, cval=np.inf), np.float64)
 
     @property
     def reach(self) -> float:

@@ -14,11 +14,11 @@ import numpy as np
 import taichi as ti
 from numpy.typing import ArrayLike, NDArray
 
-from ..fields import pushed
 from ..mpm.colliders import Motion, Plane, motion_between
 from ..mpm.input import Advance, Diverged, Push
 from . import contacts, distances, impulses, motion
 from .mass import Mass
+from .outside import Outside
 from .shape import Solid
 
 Floats = NDArray[np.float64]
@@ -139,7 +139,7 @@ class RigidWorld:
         self._total = np.zeros(1)
         self._responses: Floats | None = None
         self._resting, self._fall = RESTING, np.zeros(3)
-        self._acting: tuple[Any, float] = ((), 0.0)
+        self._outside = Outside()
         self._place()
 
     def _place(self) -> None:
@@ -164,9 +164,7 @@ class RigidWorld:
             dt = rest / max(
                 1, math.ceil(rest / max(self.step_limit(), seconds / MOST_STEPS) - 1e-6)
             )
-            self.place_obstacles(push, seconds, done / seconds)
-            self.kick((self._last_step + dt) / 2, force)
-            self._last_step = dt
+            self.kick(push, force, (seconds, done, dt, self._last_step))
             self.solve(dt)
             self.move(dt)
             done, count = done + dt, count + 1
@@ -189,8 +187,7 @@ class RigidWorld:
         return float(fast.max(initial=0.0))
 
     def place_obstacles(self, push: Push, seconds: float, fraction: float) -> None:
-        """Put the colliders, and what acts, where they are at a fraction of an interval."""
-        self._acting = push.fields, fraction
+        """Put the colliders where they are at a fraction of an interval."""
         poses = zip(push.collider_from, push.collider_to, strict=True)
         for n, (start, end) in enumerate(poses, self.count):
             at = motion_between(start, end, seconds, fraction)
@@ -202,19 +199,20 @@ class RigidWorld:
         for n, pose in enumerate(poses, self.count):
             self._position[n], self._turn[n] = pose[:3, 3], quaternion_of(pose[:3, :3])
 
-    def kick(self, span: float, force: Floats, wrench: Floats | None = None) -> None:
-        """Let forces act for `span` seconds: from the last substep's middle to this one's.
+    def kick(self, push: Push, force: Floats, place: tuple[float, float, float, float]) -> None:
+        """Let forces act from the last substep's middle to this one's, and place the colliders.
 
-        `force` (4,): acceleration [m/s^2] and drag [1/s], by `Push.force`; `wrench` (n, 6):
-        force [N] and torque about the centre [N m] on each. Fields act at the centre.
+        `place` is the interval's length, the seconds of it that are done, this substep's length
+        and the last one's. `force` (4,), as `Push.force` gives it: acceleration [m/s^2] of all, and
+        drag [1/s].
         """
+        seconds, done, dt, last = place
+        span, self._last_step = (last + dt) / 2, dt
+        self.place_obstacles(push, seconds, done / seconds)
+        state = np.concatenate([self._position[: self.count], self.velocities()[:, :3]], axis=1)
+        self.momentum += self._outside.gained(push, place, self.mass, state)
         gained = self.momentum[:, :3] + span * self.mass * force[:3]
         self.momentum[:, :3] = gained / (1 + span * force[3])
-        if self._acting[0]:
-            place, v = self._position[: self.count], self.momentum[:, :3] / self.mass
-            self.momentum[:, :3] = self.mass * pushed(*self._acting, place, v, span)
-        if wrench is not None:
-            self.momentum += span * wrench
         self._fall = np.ascontiguousarray(force[:3], np.float64)
         self._resting = RESTING + REST_STEPS * span * float(np.linalg.norm(force[:3]))
 
@@ -326,7 +324,7 @@ class RigidWorld:
             "rigid_momentum": self.momentum.copy(),
             "rigid_contact": last.reals[: last.count].copy(),
             "rigid_contact_int": last.ints[: last.count].copy(),
-            "rigid_step": np.array([self._last_step]),
+            "rigid_step": np.array([self._last_step, *self._outside.clock]),
         }
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
@@ -339,6 +337,7 @@ class RigidWorld:
         last.reals[: last.count] = saved["rigid_contact"]
         last.ints[: last.count] = saved["rigid_contact_int"]
         self._last_step = float(saved["rigid_step"][0])
+        self._outside.clock[:] = saved["rigid_step"][1:]
         self._responses = None
 
 

@@ -28,6 +28,7 @@ from ...contract.materials import (
     Brittle,
     Cream,
     Elastic,
+    Flowing,
     Material,
     Metal,
     Plasticine,
@@ -84,15 +85,19 @@ def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Dom
     if ground is not None:
         plane = Plane(ground.height, ground.contact.boundary, ground.contact.friction)
     colliders = tuple(_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched)
-    surroundings = list(zip(touched, colliders, strict=True))
+    around = list(zip(touched, colliders, strict=True))
+    rigid = None
+    if solid:
+        rigid = rigid_matter(shot, arrays, shapes, solid, around, plane, domain)
+    particles = _particles(shot, arrays, shapes, dynamic, domain.spacing)
     return Matter(
         domain,
         tuple(law_of(shot.bodies[i].material) for i in dynamic),
-        _particles(shot, arrays, shapes, dynamic, domain.spacing),
+        particles if rigid is None else _displaced(shot, particles, rigid),
         colliders,
         tuple(touched),
         plane,
-        rigid_matter(shot, arrays, shapes, solid, surroundings, plane, domain) if solid else None,
+        rigid,
     )
 
 
@@ -107,6 +112,23 @@ LAWS: dict[type[Material], type[Law]] = {
     Cream: CreamLaw,
     Water: WaterLaw,
 }
+
+
+def _displaced(shot: Shot, particles: Particles, rigid: RigidMatter) -> Particles:
+    """Leave out the sand and water that rigid bodies stand in: it would stay inside of them."""
+    flows = np.array([isinstance(body.material, Flowing) for body in shot.bodies], bool)
+    kept = np.ones(len(particles.position), bool)
+    for body in rigid.bodies:
+        local = (particles.position - body.pose[:3, 3]) @ body.pose[:3, :3]
+        kept &= body.solid.distances(local) > 0
+    kept |= ~flows[particles.body]
+    if missing := set(particles.body) - set(particles.body[kept]):
+        raise ShotError(
+            shot.bodies[min(missing)].name,
+            "expected some of it outside of the rigid bodies, got all of it inside.",
+            "Move them apart.",
+        )
+    return Particles(**{name: value[kept] for name, value in vars(particles).items()})
 
 
 def law_of(material: Material | None) -> Law:
