@@ -19,8 +19,8 @@ LATENT_CHANNELS = 4
 TEXT_WIDTH = 128
 TOKENS = 77  # length of a prompt, as in CLIP
 VAE_WIDTHS = {8: (32, 64, 96, 128), 4: (32, 64, 128)}
-UNET_WIDTHS = (64, 128, 224)
-UNET_HEADS = (2, 4, 7)  # 32 channels a head
+UNET_WIDTHS = (48, 96, 224)
+UNET_HEADS = (1, 2, 4)  # 48 to 56 channels a head: fewer maps of attention, which cost most
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
@@ -64,7 +64,7 @@ def make_unet() -> UNet2DConditionModel:
         layers_per_block=1,
         attention_head_dim=UNET_HEADS,  # diffusers' name for the number of heads
         cross_attention_dim=TEXT_WIDTH,
-        norm_num_groups=32,
+        norm_num_groups=16,
     )
 
 
