@@ -2,7 +2,7 @@
 
 import pytest
 
-from impetus.backend.evaluation.physics.suite import fluids as fluid_cases
+from impetus.backend.evaluation.physics import fluids as fluid_cases
 
 
 def test_the_swirls_error_falls_with_the_second_power_of_the_cells() -> None:
