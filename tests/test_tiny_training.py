@@ -230,6 +230,15 @@ def test_a_new_run_may_begin_with_a_written_model(tmp_path: Path) -> None:
     assert not (again / "denoiser_half.safetensors").exists()
 
 
+def test_a_new_run_may_begin_with_an_autoencoder_alone(tmp_path: Path) -> None:
+    data, begun = write_data(tmp_path / "data"), tmp_path / "begun"
+    torch.manual_seed(0)
+    make_vae().save_pretrained(begun / "vae")
+    onward = TinyTraining(data=data, state=tmp_path / "state", steps=1, sheet=0, start=begun)
+    replace(onward, part="denoiser").run(print)
+    assert load_latents(tmp_path / "state" / "latents.safetensors").pictures == 37
+
+
 def test_latents_are_made_again_for_more_pictures(tmp_path: Path) -> None:
     data, state = write_data(tmp_path / "data", count=40), tmp_path / "state"
     training = TinyTraining(data=data, state=state, steps=1, sheet=0)

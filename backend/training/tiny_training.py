@@ -23,7 +23,7 @@ from .data_set import DataSet
 from .denoiser import Denoiser, train_denoiser
 from .latent_store import LatentStore, encode_pictures, load_latents, save_latents
 from .loop import LoopSettings, begin_with, load_average
-from .packaging import write_pipeline
+from .packaging import INDEX, write_pipeline
 from .picture_store import PictureStore, held_out_tensors
 from .plots import Picture, as_picture, plot_losses, write_sheet
 from .run_state import RunState
@@ -77,16 +77,18 @@ class TinyTraining:
             )
 
     def _begin(self, folder: Path) -> None:
-        """Lay a model out as the state of a training whose first leg has ended."""
-        model = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
+        """Lay a model, or its autoencoder alone, out as a training whose first leg has ended."""
         fresh = self.state.with_name(f"{self.state.name}.tmp")
         shutil.rmtree(fresh, ignore_errors=True)
-        model.vae.save_pretrained(vae_folder(fresh))
-        model.tokenizer.save_pretrained(fresh / "tokenizer")
-        denoiser = Denoiser(model.tokenizer)
-        denoiser.unet, denoiser.text_encoder = model.unet, model.text_encoder
-        begin_with(denoiser, RunState(fresh, "denoiser"))
-        begin_with(model.vae, RunState(fresh, "autoencoder_8"))
+        vae = AutoencoderKL.from_pretrained(folder / "vae", local_files_only=True)
+        vae.save_pretrained(vae_folder(fresh))
+        begin_with(vae, RunState(fresh, "autoencoder_8"))
+        if (folder / INDEX).is_file():
+            model = StableDiffusionPipeline.from_pretrained(folder, local_files_only=True)
+            model.tokenizer.save_pretrained(fresh / "tokenizer")
+            denoiser = Denoiser(model.tokenizer)
+            denoiser.unet, denoiser.text_encoder = model.unet, model.text_encoder
+            begin_with(denoiser, RunState(fresh, "denoiser"))
         fresh.rename(self.state)
 
     def _train_autoencoder(self, say: Callable[[str], None]) -> None:
