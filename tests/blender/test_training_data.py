@@ -120,15 +120,18 @@ def test_blenders_passes_are_read_as_openexr_reads_them(tmp_path: Path) -> None:
 def test_a_worker_goes_on_where_another_stopped(tmp_path: Path, capsys) -> None:
     options = ["--folder", str(tmp_path), "--enlarge", "0.1", "--samples", "1"]
     options += ["--pictures", "3", "--clips", "1"]
-    half = tmp_path / "pictures" / "000001.tmp"
-    half.mkdir(parents=True)
-    (half / "color_0001.png").write_bytes(b"half")
+    half, others = (tmp_path / "pictures" / f"000001.{number}.tmp" for number in (7, 8))
+    for draft in (half, others):
+        draft.mkdir(parents=True)
+        (draft / "color_0001.png").write_bytes(b"half")
+    os.utime(half, (0, 0))
     assert worker.main([*options, "--limit", "2"]) == worker.MORE_LEFT
     capsys.readouterr()
     assert worker.main(options) == 0
     assert capsys.readouterr().out.count(" s ") == 2
     made = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.glob("*/*"))
-    assert made == ["clips/000000", *(f"pictures/00000{i}" for i in range(3))]
+    whole = ["clips/000000", *(f"pictures/00000{i}" for i in range(3))]
+    assert made == sorted([*whole, "pictures/000001.8.tmp"])  # another may be at work there
     about = json.loads((tmp_path / "clips" / "000000" / "scene.json").read_text())
     assert about["seed"] == worker.SETS["clips"]
     assert about["held_out"] is (about["seed"] % 16 == 0)

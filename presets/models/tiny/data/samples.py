@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from .world.palette import Floats, encoded
 HELD_OUT_EVERY = 16
 FAR = 4096.0
 "Motion is bounded to this many pixels, far out of any picture."
+STALE_SECONDS = 600.0
+"No sample takes so long: a draft that old was left by a process that ended."
 _TO_OPENCV = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -50,7 +53,13 @@ def write_sample(
 
 
 def open_draft(folder: Path) -> Path:
-    """Make an empty folder beside `folder` for this process: others may make the same sample."""
+    """Make an empty folder beside `folder` for this process: others may make the same sample.
+
+    What a process left half made long ago is removed.
+    """
+    for left in folder.parent.glob(f"{folder.name}.*tmp"):
+        if time.time() - left.stat().st_mtime > STALE_SECONDS:
+            shutil.rmtree(left, ignore_errors=True)
     draft = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
