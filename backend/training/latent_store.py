@@ -19,7 +19,7 @@ from .picture_store import PictureStore, Shown
 from .run_state import read_tensors, write_tensors
 
 SHARES = {"square": 0.55, "wide": 0.35, "tall": 0.1}  # of the batches
-LATENTS_A_BATCH = 16 * (NATIVE_SIZE // 8) ** 2  # so every batch costs the same
+LATENTS_A_BATCH = 48 * (NATIVE_SIZE // 8) ** 2  # so every batch costs the same
 
 
 @dataclass(frozen=True)
@@ -39,20 +39,31 @@ class LatentStore:
     pictures: int = 0  # how many were encoded
 
     def batch(
-        self, generator: torch.Generator, *, count: int | None = None
+        self, generator: torch.Generator, *, count: int | None = None, part: int | None = None
     ) -> tuple[torch.Tensor, list[str]]:
-        """Return posterior samples (B, 4, h, w) of one shape, and their captions."""
+        """Return posterior samples (B, 4, h, w) of one shape, and their captions.
+
+        With `part` those of a square of so many cells, the same place in each of them.
+        """
         names = [name for name in SHARES if name in self.shapes]
         if not names:
             raise TrainingError("Expected pictures, got none.", "Run impetus train data.")
         weights = torch.tensor([SHARES[name] for name in names])
         shape = self.shapes[names[int(torch.multinomial(weights, 1, generator=generator))]]
-        cells = shape.mean.shape[2] * shape.mean.shape[3]
+        height, width = shape.mean.shape[2:]
+        cells = (NATIVE_SIZE // 8) ** 2 if part else height * width
         many = count or max(1, LATENTS_A_BATCH // cells)
         which = torch.randint(len(shape.captions), (many,), generator=generator)
         noise = torch.randn((many, *shape.mean.shape[1:]), generator=generator)
         latents = shape.mean[which].float() + shape.deviation[which].float() * noise
-        return latents, [shape.captions[int(i)] for i in which]
+        captions = [shape.captions[int(i)] for i in which]
+        if part is None:
+            return latents, captions
+        top, left = (
+            int(torch.randint(max(1, side - part + 1), (), generator=generator))
+            for side in (height, width)
+        )
+        return latents[:, :, top : top + part, left : left + part], captions
 
 
 def encode_pictures(vae: AutoencoderKL, pictures: PictureStore, *, mirror: bool) -> LatentStore:

@@ -127,7 +127,7 @@ class TinyTraining:
         train_denoiser(
             latents,
             state,
-            self._loop(self.denoiser_minutes, learning_rate=5e-4),
+            self._loop(self.denoiser_minutes, learning_rate=8e-4),
             tokenizer=tokenizer,
             device=self.device,
             on_sheet=lambda denoiser, step: self._show_denoiser(vae, denoiser, tokenizer, state),
