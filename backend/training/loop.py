@@ -42,7 +42,7 @@ class LoopSettings:
     clip: float = 1.0  # norm of the gradient
     log_every: int = 10  # steps
     save_seconds: float = 120.0
-    sheet_seconds: float = 240.0
+    sheet_seconds: float = 600.0
 
 
 @dataclass
