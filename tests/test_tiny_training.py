@@ -189,7 +189,7 @@ def test_latents_come_back_from_their_file(tmp_path: Path) -> None:
     assert torch.equal(latents, others)
     assert captions == other_captions
     parts, _ = store.batch(generator_of(0, 3), part=4)
-    assert parts.shape == (48, 4, 4, 4)
+    assert parts.shape == (32, 4, 4, 4)
     assert torch.equal(parts, store.batch(generator_of(0, 3), part=4)[0])
     assert any("right of a tower" in text for text in store.shapes["square"].captions)
 

@@ -77,6 +77,9 @@ def train_tiny(
     factor: Annotated[int, typer.Option(help="Of the autoencoder: 8, or 4 for a study.")] = 8,
     seed: Seed = 0,
     threads: Annotated[int | None, typer.Option(help="As many as cores if not given.")] = None,
+    workers: Annotated[
+        int, typer.Option(help="Batches at a time, each by one thread: for a busy processor.")
+    ] = 1,
     device: TorchDevice = "auto",
     shipped: Shipped = False,
 ) -> None:
@@ -99,6 +102,7 @@ def train_tiny(
         factor=factor,
         seed=seed,
         threads=threads,
+        workers=workers,
         device=_device(device),
         start=PRESETS / "tiny" if shipped else None,
     ).run(typer.echo)

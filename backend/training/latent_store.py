@@ -19,7 +19,7 @@ from .picture_store import PictureStore, Shown
 from .run_state import read_tensors, write_tensors
 
 SHARES = {"square": 0.55, "wide": 0.35, "tall": 0.1}  # of the batches
-LATENTS_A_BATCH = 48 * (NATIVE_SIZE // 8) ** 2  # so every batch costs the same
+LATENTS_A_BATCH = 32 * (NATIVE_SIZE // 8) ** 2  # so every batch costs the same
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class TinyTraining:
     seed: int = 0
     threads: int | None = None
     device: str = "cpu"
+    workers: int = 1  # batches learnt from at a time, each by one thread
     start: Path | None = None  # a model folder, whose weights a new run begins with
     sheet: int = 8  # pictures on the sheets that show how far it is
 
@@ -168,7 +169,11 @@ class TinyTraining:
 
     def _loop(self, minutes: float, *, learning_rate: float) -> LoopSettings:
         return LoopSettings(
-            minutes=minutes, steps=self.steps, seed=self.seed, learning_rate=learning_rate
+            minutes=minutes,
+            steps=self.steps,
+            seed=self.seed,
+            learning_rate=learning_rate,
+            workers=self.workers,
         )
 
     def _show_autoencoder(
