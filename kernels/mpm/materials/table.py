@@ -105,12 +105,14 @@ def longest_step(law: Law, spacing: float) -> float:
 def _yield_cone(law: SandLaw) -> tuple[float, float, float]:
     """Return the yield cone |dev eps| <= COHESION - SLOPE tr eps and its tip's tr eps.
 
-    The cone matches Mohr-Coulomb in triaxial compression; Klár et al. 2016 (27) with cohesion.
+    The cone is Drucker and Prager's (1952) with the constants that make it Mohr-Coulomb in plane
+    strain, where sand neither dilates nor shrinks: sqrt(J2) = p sin phi + c cos phi. Slopes and
+    heaps flow so. The cone through the compressive corners, which Klár et al. 2016 (27) take, is
+    that of 55 degrees there when 35 are asked for, and columns of it run out two thirds as far as
+    real ones.
     """
     mu, lam = lame(law.young_modulus, law.poisson_ratio)
-    sine = math.sin(law.friction_angle)
-    slope = math.sqrt(2 / 3) * 2 * sine / (3 - sine) * (3 * lam + 2 * mu) / (2 * mu)
-    pull = math.sqrt(2 / 3) * 6 * law.cohesion * math.cos(law.friction_angle) / (3 - sine)
-    cohesion = pull / (2 * mu)
+    slope = math.sqrt(2) * math.sin(law.friction_angle) * (lam + 2 / 3 * mu) / (2 * mu)
+    cohesion = math.sqrt(2) * law.cohesion * math.cos(law.friction_angle) / (2 * mu)
     tip = min(cohesion / slope, TENSILE_STRAIN) if slope > 0 else TENSILE_STRAIN
     return slope, cohesion, tip if law.cohesion > 0 else 0.0
