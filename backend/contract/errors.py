@@ -2,6 +2,7 @@
 
 ImpetusError
 ├── ShotError            a shot, or something in it, cannot be made as it stands
+├── CaptureError         a file of splats or points is not what it should be
 ├── ModelError           a folder or file of weights is not what it should be
 ├── TrainingDataError    made data is not where or what it should be, or cannot be made
 ├── SimulationError      the physics left the range in which it is right
@@ -40,6 +41,12 @@ class ShotError(ImpetusError):
     def __init__(self, where: str, sentence: str, remedy: str = "") -> None:
         super().__init__(f"{where}: {sentence}", remedy)
         self.where = where
+
+
+class CaptureError(ImpetusError):
+    """Raised before anything of the file is kept: its name, what it is, what it should be."""
+
+    code = "BAD_CAPTURE"
 
 
 class ModelError(ImpetusError):
