@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The one entry to Impetus: demo, test, check, dev, extension, bench. Standard library only."""
+"""The one entry to Impetus: demo, examples, test, check and more. Standard library only."""
 
 import sys
 
@@ -17,11 +17,17 @@ from tools import checking, testing
 from tools.console import BuildError, Console
 from tools.demo import demo
 from tools.environments import BACKEND, BLENDERS, ROOT, ensure, main_blender
+from tools.examples import examples
 from tools.extension import PLATFORMS, build_extension, this_platform
 
 
 def run_demo(arguments: argparse.Namespace, rest: list[str]) -> int:
     demo(arguments.out.resolve(), Console())
+    return 0
+
+
+def run_examples(arguments: argparse.Namespace, rest: list[str]) -> int:
+    examples(arguments.name, arguments.out.resolve(), Console())
     return 0
 
 
@@ -80,6 +86,9 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("demo", run_demo, "Make a scene in Blender, render it, put it on its timeline.")
     command.add_argument("--out", type=Path, default=ROOT / "out" / "demo", metavar="DIR")
+    command = add("examples", run_examples, "Make the example scenes' takes.")
+    command.add_argument("name", nargs="*", help="scenes to make; all without any")
+    command.add_argument("--out", type=Path, default=ROOT / "out" / "examples", metavar="DIR")
     for_pytest = "Other arguments go to pytest: paths, -k WORD, -x."
     command = add(
         "test", run_test, "Run all tests, in the backend and in Blender.", epilog=for_pytest

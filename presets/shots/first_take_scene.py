@@ -9,7 +9,8 @@ from typing import Any
 import bmesh
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
+import parts
+from mathutils import Matrix
 
 from blender_addon.methods import presets
 
@@ -20,12 +21,7 @@ STAGE_RADIUS = 1.3
 
 def build() -> bpy.types.Scene:
     """Replace the open file by the scene, and return it."""
-    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)  # keeps extensions on
-    scene = bpy.context.scene
-    scene.name = "First Take"
-    scene.frame_start, scene.frame_end = 1, FRAMES
-    scene.render.fps = 24
-    scene.render.resolution_x, scene.render.resolution_y = 640, 360
+    scene = parts.new_scene("First Take", FRAMES, (640, 360))
     _stage()
     _suzanne()
     _sand()
@@ -80,46 +76,9 @@ def _physics(scene: bpy.types.Scene) -> None:
     water.role, water.material = "DYNAMIC", "WATER"
     water.bulk_modulus = 6.0e4
 
-    domain = bpy.data.objects.new("Domain", None)
-    domain.empty_display_type, domain.empty_display_size = "CUBE", 1.0
-    domain.scale, domain.location = (1.35, 1.35, 0.62), (0.0, 0.0, 0.54)
-    scene.collection.objects.link(domain)
+    parts.domain(scene, (-1.35, -1.35, -0.08), (1.35, 1.35, 1.16), resolution=112)
     job = scene.impetus
-    job.domain, job.walls, job.resolution = domain, "OPEN", 112
-    job.splats, job.simulation_start = 300_000, 1
-
-
-def _object(name: str, mesh: bpy.types.Mesh, *materials: bpy.types.Material) -> bpy.types.Object:
-    thing = bpy.data.objects.new(name, mesh)
-    for material in materials:
-        mesh.materials.append(material)
-    bpy.context.scene.collection.objects.link(thing)
-    return thing
-
-
-def _material(name: str, color: tuple[float, float, float], **inputs: Any) -> bpy.types.Material:
-    material = bpy.data.materials.new(name)
-    material.diffuse_color = (*color, 1.0)  # what the solid viewport shows
-    if not material.node_tree:
-        material.use_nodes = True
-    shader = material.node_tree.nodes["Principled BSDF"]
-    shader.inputs["Base Color"].default_value = (*color, 1.0)
-    for socket, value in inputs.items():
-        shader.inputs[socket.replace("_", " ").title().replace("Ior", "IOR")].default_value = value
-    return material
-
-
-def _mesh(name: str, make: Any) -> bpy.types.Mesh:
-    mesh = bpy.data.meshes.new(name)
-    shape = bmesh.new()
-    make(shape)
-    shape.to_mesh(mesh)
-    shape.free()
-    return mesh
-
-
-def _smooth(mesh: bpy.types.Mesh) -> None:
-    mesh.polygons.foreach_set("use_smooth", np.ones(len(mesh.polygons), bool))
+    job.walls, job.splats = "OPEN", 300_000
 
 
 def _stage() -> None:
@@ -133,8 +92,11 @@ def _stage() -> None:
             depth=0.16,
         )
 
-    stage = _object(
-        "Stage", _mesh("Stage", disc), _tiles(), _material("Rim", (0.30, 0.13, 0.08), roughness=0.4)
+    stage = parts.thing(
+        "Stage",
+        parts.shape("Stage", disc),
+        _tiles(),
+        parts.shader("Rim", (0.30, 0.13, 0.08), roughness=0.4),
     )
     for face in stage.data.polygons:
         face.material_index = int(face.normal.z < 0.5)
@@ -150,9 +112,8 @@ def _tiles() -> bpy.types.Material:
     size = 1024
     rng = np.random.default_rng(7)
     y, x = np.mgrid[0:size, 0:size] / size - 0.5
-    pixels = np.ones((size, size, 4), np.float32)
-    pixels[..., :3] = (0.80, 0.76, 0.70)
-    pixels[..., :3] *= 1 + 0.02 * rng.standard_normal((size, size, 1))
+    pixels = np.full((size, size, 3), (0.80, 0.76, 0.70), np.float32)
+    pixels *= 1 + 0.02 * rng.standard_normal((size, size, 1))
     chips = ((0.55, 0.33, 0.25), (0.35, 0.38, 0.40), (0.62, 0.52, 0.40), (0.25, 0.35, 0.33))
     for _ in range(1400):
         cx, cy = rng.uniform(0, size, 2)
@@ -163,23 +124,17 @@ def _tiles() -> bpy.types.Material:
         dy, dx = np.mgrid[y0:y1, x0:x1] - np.array([cy, cx])[:, None, None]
         u, v = dx * cos(turn) + dy * sin(turn), dy * cos(turn) - dx * sin(turn)
         inside = (u / a) ** 2 + (v / b) ** 2 < 1
-        pixels[y0:y1, x0:x1, :3][inside] = chips[rng.integers(len(chips))]
+        pixels[y0:y1, x0:x1][inside] = chips[rng.integers(len(chips))]
     radius = np.hypot(x, y) * 2.8
-    pixels[(radius > 1.17) & (radius < 1.2), :3] = (0.42, 0.24, 0.15)
-    image = bpy.data.images.new("Terrazzo", size, size)
-    image.pixels.foreach_set(pixels.ravel())
-    image.pack()
-    material = _material("Terrazzo", (0.8, 0.8, 0.8), roughness=0.35)
-    texture = material.node_tree.nodes.new("ShaderNodeTexImage")
-    texture.image = image
-    shader = material.node_tree.nodes["Principled BSDF"]
-    material.node_tree.links.new(texture.outputs["Color"], shader.inputs["Base Color"])
-    return material
+    pixels[(radius > 1.17) & (radius < 1.2)] = (0.42, 0.24, 0.15)
+    return parts.painted("Terrazzo", pixels, roughness=0.35)
 
 
 def _suzanne() -> None:
-    mesh = _mesh("Suzanne", lambda shape: bmesh.ops.create_monkey(shape))
-    suzanne = _object("Suzanne", mesh, _material("Jelly", (0.78, 0.05, 0.12), roughness=0.15))
+    mesh = parts.shape("Suzanne", lambda shape: bmesh.ops.create_monkey(shape))
+    suzanne = parts.thing(
+        "Suzanne", mesh, parts.shader("Jelly", (0.78, 0.05, 0.12), roughness=0.15)
+    )
     suzanne.location = (-0.12, 0.0, 0.42)
     suzanne.rotation_euler = (radians(-24), radians(6), radians(14))
     suzanne.scale = (0.27,) * 3
@@ -187,7 +142,7 @@ def _suzanne() -> None:
     # Suzanne's eyes are shells of their own and the head is open behind them: one closed skin
     remesh = suzanne.modifiers.new("Remesh", "REMESH")
     remesh.mode, remesh.voxel_size, remesh.use_smooth_shade = "VOXEL", 0.045, True
-    _smooth(mesh)
+    parts.smooth(mesh)
 
 
 def _sand() -> None:
@@ -196,8 +151,8 @@ def _sand() -> None:
             shape, cap_ends=True, segments=64, radius1=0.34, radius2=0.20, depth=0.36
         )
 
-    sand = _object(
-        "Sand", _mesh("Sand", column), _material("Sand", (0.76, 0.50, 0.24), roughness=0.9)
+    sand = parts.thing(
+        "Sand", parts.shape("Sand", column), parts.shader("Sand", (0.76, 0.50, 0.24), roughness=0.9)
     )
     sand.location = (0.40, 0.46, 0.185)
 
@@ -221,8 +176,10 @@ def _water() -> None:
         shape.faces.new(corners[3::-1])
         shape.faces.new(corners[12:])
 
-    tray_object = _object(
-        "Basin", _mesh("Basin", tray), _material("Glaze", (0.05, 0.22, 0.24), roughness=0.2)
+    tray_object = parts.thing(
+        "Basin",
+        parts.shape("Basin", tray),
+        parts.shader("Glaze", (0.05, 0.22, 0.24), roughness=0.2),
     )
     tray_object.location = (0.60, -0.52, 0.0)
     tray_object.rotation_euler.z = radians(18)
@@ -230,10 +187,10 @@ def _water() -> None:
     def block(shape: Any) -> None:
         bmesh.ops.create_cube(shape, size=1.0, matrix=Matrix.Diagonal((0.24, 0.52, 0.26, 1.0)))
 
-    water = _object(
+    water = parts.thing(
         "Water",
-        _mesh("Water", block),
-        _material("Water", (0.10, 0.42, 0.62), roughness=0.05, alpha=0.6),
+        parts.shape("Water", block),
+        parts.shader("Water", (0.10, 0.42, 0.62), roughness=0.05, alpha=0.6),
     )
     water.parent = tray_object
     water.location = (-0.13, 0.0, 0.195)
@@ -243,9 +200,9 @@ def _ball() -> None:
     def sphere(shape: Any) -> None:
         bmesh.ops.create_icosphere(shape, subdivisions=4, radius=0.14)
 
-    mesh = _mesh("Ball", sphere)
-    _smooth(mesh)
-    ball = _object("Ball", mesh, _material("Lacquer", (0.02, 0.02, 0.03), roughness=0.12))
+    mesh = parts.shape("Ball", sphere)
+    parts.smooth(mesh)
+    ball = parts.thing("Ball", mesh, parts.shader("Lacquer", (0.02, 0.02, 0.03), roughness=0.12))
     path = {
         1: (-1.45, -0.40, 0.72),
         10: (-1.12, -0.30, 0.40),
@@ -260,42 +217,14 @@ def _ball() -> None:
 
 
 def _lights(scene: bpy.types.Scene) -> None:
-    world = bpy.data.worlds.new("World")
-    scene.world = world
-    if not world.node_tree:
-        world.use_nodes = True
-    background = world.node_tree.nodes["Background"]
-    background.inputs["Color"].default_value = (0.52, 0.60, 0.68, 1.0)
-    background.inputs["Strength"].default_value = 0.55
-
-    def light(name: str, kind: str, energy: float, color: Any, location: Any, size: float) -> None:
-        data = bpy.data.lights.new(name, kind)
-        data.energy, data.color = energy, color
-        if kind == "SUN":
-            data.angle = size
-        else:
-            data.size = size
-        lamp = bpy.data.objects.new(name, data)
-        lamp.location = location
-        lamp.rotation_euler = (
-            (Vector((0, 0, 0.2)) - lamp.location).to_track_quat("-Z", "Y").to_euler()
-        )
-        scene.collection.objects.link(lamp)
-
-    light("Key", "SUN", 3.4, (1.0, 0.90, 0.76), (-1.8, -2.2, 3.2), radians(4))
-    light("Rim", "AREA", 60.0, (0.62, 0.78, 1.0), (1.6, 2.4, 1.8), 1.2)
+    parts.world(scene, (0.52, 0.60, 0.68), 0.55)
+    parts.lamp("Key", 3.4, (1.0, 0.90, 0.76), (-1.8, -2.2, 3.2))
+    parts.lamp("Rim", 60.0, (0.62, 0.78, 1.0), (1.6, 2.4, 1.8), area=1.2)
 
 
 def _camera(scene: bpy.types.Scene) -> None:
-    data = bpy.data.cameras.new("Camera")
-    data.lens = 52
-    camera = bpy.data.objects.new("Camera", data)
-    scene.collection.objects.link(camera)
-    scene.camera = camera
-    for frame, turn, radius, height in ((1, -114, 4.2, 1.7), (FRAMES, -84, 3.7, 1.45)):
-        camera.location = (radius * cos(radians(turn)), radius * sin(radians(turn)), height)
-        camera.rotation_euler = (
-            (Vector((0.05, 0.0, 0.12)) - camera.location).to_track_quat("-Z", "Y").to_euler()
-        )
-        camera.keyframe_insert("location", frame=frame)
-        camera.keyframe_insert("rotation_euler", frame=frame)
+    keys = [
+        (frame, (radius * cos(radians(turn)), radius * sin(radians(turn)), height))
+        for frame, turn, radius, height in ((1, -114, 4.2, 1.7), (FRAMES, -84, 3.7, 1.45))
+    ]
+    parts.camera(scene, keys, (0.05, 0.0, 0.12), 52)
