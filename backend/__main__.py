@@ -1,4 +1,4 @@
-"""The command `impetus`: serve, render, jobs, doctor, evaluate, train.
+"""The command `impetus`: serve, render, jobs, doctor, inspect, evaluate, train.
 
 Each part imports what it needs when it runs, so that `serve` loads neither torch nor taichi.
 """
@@ -111,6 +111,18 @@ def doctor(home: Home = None) -> None:
         console.print(text, markup=False, highlight=False)
         bad |= finding.verdict == "bad"
     sys.exit(FATAL if bad else DONE)
+
+
+@app.command()
+def inspect(
+    take: Annotated[Path, typer.Argument(help="A take's folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the plot, a text and the numbers.")],
+) -> None:
+    """Tell how a take's simulation went: energies, momentum, volume, substeps, body by body."""
+    from .evaluation.inspection.inspect import inspect_take
+
+    typer.echo(inspect_take(take, out), nl=False)
+    typer.echo(f"plot, text and numbers in {out}", err=True)
 
 
 @app.command()

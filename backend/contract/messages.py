@@ -27,7 +27,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Stage = Literal["prepare", "simulate", "splat", "render", "diffuse", "deliver"]
 JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
 FrameFile = Literal["beauty", "passes"]
-TakeFile = Literal["preview.mp4", "contact_sheet.png", "take.json"]
+TakeFile = Literal["preview.mp4", "contact_sheet.png", "take.json", "simulation.json"]
 
 
 class Request(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -98,6 +98,14 @@ class FrameCache:
         """Keep a frame's arrays. Raises DiskFullError."""
         self._store(self._path("frame", frame), arrays)
 
+    def write_note(self, frame: int, arrays: Mapping[str, Array]) -> None:
+        """Keep what is noted beside a frame; a power cut may take it. Raises DiskFullError."""
+        self._store(self._path("note", frame), arrays, flush=False)
+
+    def find_note(self, frame: int) -> dict[str, Array] | None:
+        """Return what is noted beside a frame, or None when it is not there or damaged."""
+        return _load(self._path("note", frame))
+
     def newest_checkpoint(self, at_most: int | None = None) -> tuple[int, dict[str, Array]] | None:
         """Return the newest whole checkpoint (of a frame up to `at_most`) and its frame."""
         for frame in sorted(self._checkpoint_frames(), reverse=True):
@@ -121,13 +129,14 @@ class FrameCache:
     def _checkpoint_frames(self) -> list[int]:
         return [int(path.stem.split("_")[1]) for path in self.folder.glob("checkpoint_*.npz")]
 
-    def _store(self, path: Path, arrays: Mapping[str, Array]) -> None:
+    def _store(self, path: Path, arrays: Mapping[str, Array], *, flush: bool = True) -> None:
         part = path.with_name(f"{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
         try:
             with part.open("wb") as stream:
                 _pack(stream, arrays)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if flush:
+                    os.fsync(stream.fileno())
             os.replace(part, path)
         except OSError as err:
             if err.errno not in (errno.ENOSPC, errno.EDQUOT):

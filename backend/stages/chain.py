@@ -5,13 +5,15 @@ from pathlib import Path
 
 from ..contract.arrays import Array, ArraySet
 from ..contract.shot import Shot
+from ..contract.simulation_record import SimulationRecord
 from .bodies.prepare import prepare
 from .cache import FrameCache
 from .images.render import frames_to_pose, render, scene_of
 from .images.rendered import RenderedFrame
 from .images.source_flow import SourceFlow, flow_from
+from .notes import record_of
 from .progress import StageClock
-from .simulate import simulate, simulate_key
+from .simulate import simulate, simulate_key, track_digests
 from .splats import PosedSplats, pose_splats
 
 
@@ -37,6 +39,14 @@ class Chain:
     @property
     def warnings(self) -> tuple[str, ...]:
         return self._prepared.warnings
+
+    def record(self) -> SimulationRecord | None:
+        """Return what is known of the simulation so far; None where nothing is simulated."""
+        domain = self._prepared.domain
+        if domain is None:
+            return None
+        digests = track_digests(self.shot, self._arrays)
+        return record_of(self.shot, self._arrays, self.simulated, domain.spacing, digests)
 
     def rendered(
         self, wanted: Collection[int], known_depth: Callable[[int], Array]

@@ -54,7 +54,7 @@ def run(shot: Shot, arrays: ArraySet, workspace: Workspace, listener: Listener) 
     needs = needs_of(shot.method)
     take = Take(workspace.take, shot)
     finished = FinishedFrames(workspace.cache, shot, needs.weights)
-    with _plain_errors(workspace), _recorded(take):
+    with _plain_errors(workspace), _recorded(take, finished):
         missing = _adopt(take, finished, listener)
         if missing:
             growth = _Growth(take, finished, missing)
@@ -95,7 +95,7 @@ def _make(
     clock = _clock(take, listener, _totals(shot, set(growth.missing), 0, len(growth.missing)))
     chain = Chain(shot, arrays, workspace.cache, clock)
     _require_disk(chain, arrays, workspace, take_frames=len(growth.missing))
-    take.warnings = chain.warnings
+    take.warnings, take.tell_simulation = chain.warnings, chain.record
     rendered = chain.rendered(growth.missing, lambda frame: read_depth(take.path("passes", frame)))
     _deliver(shot, clock.each("render", rendered), growth, clock)
 
@@ -121,12 +121,14 @@ def _make_diffused(
         chain = Chain(plain, arrays, workspace.cache, clock)
         _require_disk(chain, arrays, workspace, take_frames=count, cache_frames=len(unrendered))
         growth.take.warnings = chain.warnings
+        growth.take.tell_simulation = chain.record
         return chain
 
     renders = Renders(kept, unrendered, start, workspace.cache, clock)
     given = MethodInput(shot, arrays, needs, renders, workspace.cache, clock)
     images = clock.each("diffuse", diffuse(given, growth.missing), tells_itself=True)
     _deliver(shot, images, growth, clock)
+    kept.keep_simulation(growth.take)
     prune(workspace.cache, (kept.folder,))
 
 
@@ -196,13 +198,15 @@ def _plain_errors(workspace: Workspace) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _recorded(take: Take) -> Iterator[None]:
-    """Leave a true take.json behind, however the work ends."""
+def _recorded(take: Take, finished: FinishedFrames) -> Iterator[None]:
+    """Leave a true take.json behind, and how the simulation went, however the work ends."""
     try:
         yield
     except BaseException:
         # The first error is the one to tell; a full disk cannot hold the record either.
         with contextlib.suppress(OSError, ImpetusError):
             take.record()
+            finished.keep_simulation(take)
         raise
+    finished.keep_simulation(take)
     take.record()

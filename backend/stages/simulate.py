@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.mpm.skin import Skin
-from ...kernels.mpm.solver import Diverged, MpmSolver, Push
+from ...kernels.mpm.solver import Advance, Diverged, MpmSolver, Push
 from ...kernels.rigid.coupling import Coupling
 from ...kernels.rigid.world import RigidWorld
 from ..contract.arrays import ArraySet
@@ -25,6 +25,7 @@ from .acting import Acting, constants, said_at
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key
+from .notes import NO_ADVANCE, gravity_at, note_of
 from .riders import Record, Riders
 
 if TYPE_CHECKING:
@@ -180,6 +181,8 @@ class _Run:
                 break
             kept = self._cache.newest_checkpoint(number - 1)
         self._keep(solver)
+        if self._frame == self._shot.frames.simulation_start:
+            self._note(solver, NO_ADVANCE)
         return solver
 
     def _step(self, solver: MpmSolver | RigidWorld) -> None:
@@ -191,7 +194,6 @@ class _Run:
             body, acts = self._shot.bodies[err.body], bool(self._shot.forces)
             raise _diverged(body, self._frame + 1, err, acts=acts) from err
         self._frame += 1
-        self._seconds_each = time.monotonic() - began
         if advance.left > SAID_AGAIN * self._left:
             self._listener.log(
                 "warning",
@@ -200,6 +202,8 @@ class _Run:
             )
             self._left = advance.left
         self._keep(solver)
+        self._seconds_each = time.monotonic() - began
+        self._note(solver, advance)
 
     def _push(self) -> Push:
         """Return what acts, and collider poses, up to the next frame."""
@@ -221,6 +225,15 @@ class _Run:
         if self._cached(self._frame) is None:
             self._cache.write(self._frame, self._latest | tracks)
         self._cache.write_checkpoint(self._frame, solver.checkpoint() | tracks)
+
+    def _note(self, solver: MpmSolver | RigidWorld, advance: Advance) -> None:
+        """Note how the present frame is, and what it took."""
+        grid = solver if isinstance(solver, MpmSolver) else None
+        gravity = gravity_at(self._shot, self._arrays, self._frame)
+        took = 0.0 if advance is NO_ADVANCE else self._seconds_each
+        note = note_of(self._shot, grid, self._world, gravity, advance=advance, seconds=took)
+        tracks = np.frombuffer(self._digests[self._frame], np.uint8)
+        self._cache.write_note(self._frame, note | {"tracks": tracks})
 
     def _on_substep(self, fraction: float) -> None:
         self._listener.check()

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .colliders import Collider, Plane, motion_between
-from .energy import Totals, measure_totals
 from .forces.acting import Acting
 from .forces.given import Region
 from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
@@ -22,6 +21,7 @@ from .materials.laws import Law
 from .materials.table import CREAM, KIND, WATER, WAVE2, viscous_step, wave_step
 from .state import Points
 from .stepper import Stepper
+from .totals import Sample, Totals, measure_bodies, sample_particles, together
 
 __all__ = ["Advance", "Diverged", "Domain", "MpmSolver", "Particles", "Push", "Totals", "Tracers"]
 
@@ -288,9 +288,24 @@ class MpmSolver:
 
     def totals(self) -> Totals:
         """Sum up mass, momenta and energies; frozen particles are left out."""
-        particles, layout = self._stepper.particles, self._stepper.layout
-        position = layout.join(particles.cell.to_numpy(), particles.offset.to_numpy())
-        return measure_totals(particles, position, self._laws, layout.spacing, self._gravity)
+        return together([*self.body_totals().values()])
+
+    def body_totals(self, gravity: NDArray[np.float64] | None = None) -> dict[int, Totals]:
+        """Sum up each body that has particles left in the domain.
+
+        `gravity` (3,) [m/s^2] is that of the last interval by default.
+        """
+        at, spacing = self._places(), self._stepper.layout.spacing
+        pull = self._gravity if gravity is None else gravity
+        return measure_bodies(self._stepper.particles, at, self._laws, spacing, pull)
+
+    def sample(self, every: int) -> Sample:
+        """Look at each particle whose place among those given is a multiple of `every`."""
+        return sample_particles(self._stepper.particles, self._places(), self._laws, every)
+
+    def _places(self) -> NDArray[np.float64]:
+        particles = self._stepper.particles
+        return self._stepper.layout.join(particles.cell.to_numpy(), particles.offset.to_numpy())
 
     def _positions(self, points: Points) -> Floats:
         at = self._stepper.layout.join(points.cell.to_numpy(), points.offset.to_numpy())

@@ -9,7 +9,8 @@ from ....kernels.mpm.solver import Domain
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
 from ...contract.forces import Pin
-from ...contract.materials import Flowing
+from ...contract.outlook.reach import automatic_reach
+from ...contract.outlook.standing import Standing
 from ...contract.shot import Box, Shot
 from .shape import Shape, pose_at, thickness_of, track_row
 
@@ -19,12 +20,6 @@ GRAIN = 1 / 32
 "Cells to which positions are exact: single precision grows coarse far from the origin."
 SLACK = 5e-5
 "Cells that a body may stick out: rounding."
-HORIZON = 1.0
-"Seconds of free flight that an automatic domain makes room for."
-REACH = 2.0
-"That flight is followed no farther than this many sizes of all bodies together."
-SIDE_SOLID, SIDE_FLOWING = 0.5, 1.0
-"Room around the bodies, in their common size; what flows spreads."
 
 
 def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain | None:
@@ -58,36 +53,36 @@ def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain |
 
 
 def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:
-    """Return the dynamic bodies' likely reach, from how things stand at the simulation's start.
+    """Return the dynamic bodies' likely reach (`automatic_reach`) as things stand at the start.
 
-    1. The bodies' bounds and, in their common size (its longest side), half of it around them; one
-       size around what flows.
-    2. What one second of free flight adds, at most two sizes; and the way that pins take them.
-    3. If gravity points down: the bottom lies at the highest thing below that catches all bodies
-       (the ground, or a static collider as wide as they are), however far it is; else at the lowest
-       collider that catches some of them; with nothing below, the flight of 2. decides.
     The frame range takes no part, but for pins: more frames do not change the physics.
     """
-    dynamic = [i for i, body in enumerate(shot.bodies) if body.role == "dynamic"]
     bounds = {i: world_bounds(shot, arrays, shapes, i) for i in range(len(shot.bodies))}
-    low = np.min([bounds[i][0] for i in dynamic], axis=0)
-    high = np.max([bounds[i][1] for i in dynamic], axis=0)
-    size = float((high - low).max())
-    flows = any(isinstance(shot.bodies[i].material, Flowing) for i in dynamic)
-    carried = [_carried(shot, arrays, pin, bounds) for pin in shot.forces if isinstance(pin, Pin)]
-    side = size * (SIDE_FLOWING if flows else SIDE_SOLID)
-    gravity = np.asarray(
-        track_row(shot.frames, arrays.of(shot.gravity), shot.frames.simulation_start), np.float64
+    ground = shot.world.ground.height if shot.world.ground is not None else None
+    start = track_row(shot.frames, arrays.of(shot.gravity), shot.frames.simulation_start)
+    bodies = [_standing(shot, arrays, i, bounds) for i in range(len(shot.bodies))]
+    low, high = automatic_reach(bodies, np.asarray(start, np.float64), ground)
+    return Box(_triple(low), _triple(high))
+
+
+def _standing(
+    shot: Shot, arrays: ArraySet, index: int, bounds: dict[int, tuple[Floats, Floats]]
+) -> Standing:
+    body = shot.bodies[index]
+    pins = [f for f in shot.forces if isinstance(f, Pin) and f.body == body.name]
+    ways = [_carried(shot, arrays, pin, bounds[index]) for pin in pins]
+    carried = None
+    if ways:
+        carried = np.min([way[0] for way in ways], axis=0), np.max([way[1] for way in ways], axis=0)
+    return Standing(
+        body.name,
+        *bounds[index],
+        material=body.material,
+        collides=body.role == "dynamic" or body.contact is not None,
+        moves=body.role == "kinematic",
+        velocity=body.velocity,
+        carried=carried,
     )
-    flights = [_flight(np.asarray(shot.bodies[i].velocity), gravity, REACH * size) for i in dynamic]
-    box_low = low - side + np.min([f[0] for f in flights], axis=0)
-    box_high = high + side + np.max([f[1] for f in flights], axis=0)
-    box_low = np.min([box_low, *(c[0] - side for c in carried)], axis=0)
-    box_high = np.max([box_high, *(c[1] + side for c in carried)], axis=0)
-    if gravity[2] < 0 and abs(gravity[2]) >= np.abs(gravity).max():
-        bottom = _bottom(shot, bounds, (low, high), (box_low, box_high), size)
-        box_low[2] = box_low[2] if bottom is None else bottom
-    return Box(_triple(box_low), _triple(box_high))
 
 
 def world_bounds(
@@ -102,51 +97,17 @@ def world_bounds(
 
 
 def _carried(
-    shot: Shot, arrays: ArraySet, pin: Pin, bounds: dict[int, tuple[Floats, Floats]]
+    shot: Shot, arrays: ArraySet, pin: Pin, bounds: tuple[Floats, Floats]
 ) -> tuple[Floats, Floats]:
     """Return the bounds of where a pin's motion takes its body's box."""
-    low, high = bounds[next(i for i, body in enumerate(shot.bodies) if body.name == pin.body)]
     if pin.motion is None:
-        return low, high
-    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1).T
+        return bounds
+    corners = np.array(np.meshgrid(*zip(*bounds, strict=True))).reshape(3, -1).T
     poses = arrays.of(pin.motion).astype(np.float64)
     start = pose_at(shot, arrays, pin.motion, shot.frames.simulation_start)
     local = (corners - start[:3, 3]) @ start[:3, :3]
     world = local @ poses[:, :3, :3].swapaxes(1, 2) + poses[:, None, :3, 3]
     return world.min(axis=(0, 1)), world.max(axis=(0, 1))
-
-
-def _flight(velocity: Floats, gravity: Floats, limit: float) -> tuple[Floats, Floats]:
-    """Return the lowest and highest displacement per axis within the horizon (limit in metres)."""
-    time = np.linspace(0.0, HORIZON, 33)[:, None]
-    path = np.clip(velocity * time + gravity * time**2 / 2, -limit, limit)
-    return path.min(axis=0), path.max(axis=0)
-
-
-def _bottom(
-    shot: Shot,
-    bounds: dict[int, tuple[Floats, Floats]],
-    bodies: tuple[Floats, Floats],
-    reach: tuple[Floats, Floats],
-    size: float,
-) -> float | None:
-    """Return the height where everything has been caught, None if nothing lies below."""
-    whole: list[float] = []
-    partial: list[float] = []
-    if shot.world.ground is not None and shot.world.ground.height <= bodies[0][2] + size / 2:
-        whole.append(shot.world.ground.height)
-    for i, body in enumerate(shot.bodies):
-        low, high = bounds[i]
-        apart = (low[:2] > reach[1][:2]).any() or (high[:2] < reach[0][:2]).any()
-        if body.role == "dynamic" or body.contact is None or apart or low[2] > bodies[1][2]:
-            continue
-        # a thick collider catches at its top, a bowl somewhere on its way down
-        foot = max(float(low[2]), min(float(bodies[0][2]), float(high[2])) - size)
-        covers = (low[:2] <= bodies[0][:2]).all() and (high[:2] >= bodies[1][:2]).all()
-        (whole if covers and body.role == "static" else partial).append(foot)
-    if not whole and not partial:
-        return None
-    return min(max(whole) if whole else min(partial), float(bodies[0][2]))
 
 
 def _require_inside(

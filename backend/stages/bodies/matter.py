@@ -38,14 +38,13 @@ from ...contract.materials import (
     Snow,
     Water,
 )
+from ...contract.outlook.standing import particle_edge
 from ...contract.shot import Body, Shot
 from .rigid import RigidMatter, rigid_matter
 from .sampling import lattice_inside
 from .seeds import body_rng
 from .shape import Shape, pose_at, solidify, thickness_of
 
-LEAST_PARTICLES = 64
-"A body smaller than the grid can show is sampled more finely, to at least about this many."
 COLLIDER_MARGIN = 4
 "Cells of distance kept around a collider."
 COLLIDER_NODES = 4_000_000
@@ -139,8 +138,8 @@ def law_of(material: Material | None) -> Law:
 
 def particle_cell(shot: Shot, body: Body, shape: Shape, spacing: float) -> float:
     """Return the edge in metres of the cube that one particle of a body stands for."""
-    cell = spacing / shot.simulation.particles_per_cell ** (1 / 3)
-    return float(min(cell, (volume_of(body, shape, spacing) / LEAST_PARTICLES) ** (1 / 3)))
+    volume = volume_of(body, shape, spacing)
+    return particle_edge(volume, spacing, shot.simulation.particles_per_cell)
 
 
 def volume_of(body: Body, shape: Shape, spacing: float) -> float:

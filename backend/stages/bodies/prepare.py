@@ -12,28 +12,27 @@ from ....kernels.mpm.solver import Domain, Tracers
 from ...contract.arrays import ArraySet
 from ...contract.errors import MemoryShortError
 from ...contract.materials import Flowing, Rigid
+from ...contract.outlook.load import (
+    MOVING_SHARE,
+    PARTICLE_STATE,
+    SPLAT_BYTES,
+    TRACER_STATE,
+    memory_bytes,
+)
+from ...contract.outlook.standing import particle_count
 from ...contract.shot import Body, Shot
 from .domain import domain_of
 from .facing import faced, shown_area
 from .looks import BodySplats, body_splats, concatenate
-from .matter import Matter, matter_of, particle_cell, volume_of
+from .matter import Matter, matter_of, volume_of
 from .seeds import body_rng
 from .shape import Shape, pose_at, shape_of, solidify, thickness_of
 from .steps import slow_bodies
 
-MOVING_SHARE = 0.6
-"Share of the splats that dynamic bodies get where there are others too: one looks at them."
 FLOWING_WEIGHT = 3.0
 "What flows is shown through and through: each m^2 of their surface counts as so many."
 LEAST_SPLATS = 16
 
-PARTICLE_STATE, TRACER_STATE = 156, 68
-"Bytes of one in the solver, and in a checkpoint."
-PARTICLE_BYTES, TRACER_BYTES = 3 * PARTICLE_STATE + 60, 3 * TRACER_STATE + 100
-"State, its sorted twin, a checkpoint, and what goes in and out."
-SPLAT_BYTES = 1100
-"Looks, rest, three posed frames, and the rasteriser's records of a splat."
-NODE_BYTES = 40
 FREE_SHARE = 0.85
 "Share of the free memory that a shot may plan with."
 SOLID_DISK_BYTES, ROUND_DISK_BYTES = 30, 22
@@ -233,20 +232,16 @@ def _estimate(
         if body.role == "dynamic" and domain is not None:
             if isinstance(body.material, Rigid):
                 continue
-            cell = particle_cell(shot, body, shape, domain.spacing)
-            particles += round(volume_of(body, shape, domain.spacing) / cell**3)
+            volume = volume_of(body, shape, domain.spacing)
+            per_cell = shot.simulation.particles_per_cell
+            particles += particle_count(volume, domain.spacing, per_cell)
             tracers += count
             disk += count * (
                 ROUND_DISK_BYTES if isinstance(body.material, Flowing) else SOLID_DISK_BYTES
             )
     nodes = int(np.prod([float(n) for n in domain.shape])) if domain and particles else 0
-    memory = (
-        particles * PARTICLE_BYTES
-        + tracers * TRACER_BYTES
-        + sum(counts) * SPLAT_BYTES
-        + nodes * NODE_BYTES
-        + sum(array.nbytes for array in arrays.values())
-    )
+    memory = memory_bytes(particles, tracers, sum(counts), nodes)
+    memory += sum(array.nbytes for array in arrays.values())
     frames = shot.frames.last - shot.frames.simulation_start + 1
     checkpoint = particles * PARTICLE_STATE + tracers * TRACER_STATE
     # two are kept while the third is written

@@ -8,13 +8,11 @@ from numpy.typing import NDArray
 from ....kernels.mesh_distance import is_closed, mesh_volume
 from ...contract.arrays import Array, ArrayRef, ArraySet
 from ...contract.errors import ShotError
+from ...contract.outlook.standing import DEFAULT_THICKNESS
 from ...contract.shot import Body, FrameRange, Shot
 
 FLAT = 1e-5
 "A closed mesh whose mean thickness (2 V / A) is below this share of its diagonal has no volume."
-
-DEFAULT_THICKNESS = 2.0
-"Cells given to an open mesh: what touches its surface reaches no deeper into the grid."
 
 
 @dataclass(frozen=True)

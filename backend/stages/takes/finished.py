@@ -7,6 +7,7 @@ import msgspec
 
 from ...contract.messages import FrameFile
 from ...contract.shot import Shot
+from ...contract.simulation_record import RECORD
 from ..cache import STAGE_VERSIONS, stage_key
 from .landing import land_bytes, land_link
 from .take import Take
@@ -52,6 +53,16 @@ class FinishedFrames:
         for file in FILES:
             land_link(self.path(file, frame), take.path(file, frame))
         return True
+
+    def keep_simulation(self, take: Take) -> None:
+        """Keep what the take's simulation was like, here and in the take, as far as it is known."""
+        record, here, there = take.tell_simulation(), self.folder / RECORD, take.folder / RECORD
+        if record is not None:
+            land_bytes(here, msgspec.json.encode(record))
+        elif there.is_file() and not here.is_file():
+            land_link(there, here)
+        if here.is_file():
+            land_link(here, there)
 
     def path(self, file: FrameFile, frame: int) -> Path:
         """Return where a frame's file is or will be."""

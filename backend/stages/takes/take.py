@@ -2,6 +2,7 @@
 
 import platform
 import time
+from collections.abc import Callable
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from ...contract.errors import ShotError
 from ...contract.messages import FrameFile, Stage
 from ...contract.shot import FrameRange, Shot
 from ...contract.shot_check import shot_hash
+from ...contract.simulation_record import SimulationRecord
 from ...contract.take_files import frame_path
 from .landing import clear_temporary, land_bytes
 
@@ -60,6 +62,8 @@ class Take:
         self.seconds: dict[Stage, float] = {}
         self.warnings: tuple[str, ...] = ()
         self.device = ""
+        self.tell_simulation: Callable[[], SimulationRecord | None] = lambda: None
+        "Says what is known of the simulation that frames came from, where one was at work."
         self._recorded = 0.0
         for subfolder in (folder / "beauty", folder / "passes"):
             subfolder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,1 @@
+"""`impetus inspect`: how a take's simulation went, as plots, text and numbers."""

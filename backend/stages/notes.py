@@ -1,0 +1,127 @@
+"""What is noted of every simulated frame beside it: sums by body, time steps, seconds; for inspect.
+
+Notes lie in the cache beside the frames and are read from there into the take's simulation.json.
+They are small reductions of the state: they change nothing of it.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...kernels.mpm.input import Advance
+from ...kernels.mpm.solver import MpmSolver, Totals
+from ...kernels.rigid.world import RigidWorld
+from ..contract.arrays import Array, ArraySet
+from ..contract.materials import Rigid
+from ..contract.shot import Shot
+from ..contract.simulation_record import BodyState, FrameState, SimulationRecord
+from .bodies.shape import track_row
+from .cache import FrameCache
+
+SUMS = 11
+"Of a body: mass, volume, momentum, angular momentum, kinetic, elastic and gravity's energy."
+NO_ADVANCE = Advance(0, 0.0, 0.0, 0)
+DIGITS = 9
+
+
+def gravity_at(shot: Shot, arrays: ArraySet, frame: int) -> NDArray[np.float64]:
+    """Return the gravity (3,) m/s^2 of a frame."""
+    return np.asarray(track_row(shot.frames, arrays.of(shot.gravity), frame), np.float64)
+
+
+def note_of(
+    shot: Shot,
+    solver: MpmSolver | None,
+    world: RigidWorld | None,
+    gravity: NDArray[np.float64],
+    *,
+    advance: Advance = NO_ADVANCE,
+    seconds: float = 0.0,
+) -> dict[str, Array]:
+    """Sum up the present state; the world's bodies are the shot's rigid ones, in its order."""
+    rows: dict[int, NDArray[np.float64]] = {}
+    particles = 0
+    if solver is not None:
+        found = solver.body_totals(gravity)
+        rows |= {body: _row(totals) for body, totals in found.items()}
+        particles = sum(totals.count for totals in found.values())
+    if world is not None:
+        rigid = [i for i, body in enumerate(shot.bodies) if isinstance(body.material, Rigid)]
+        rows |= {i: _rigid_row(shot, i, world, n, gravity) for n, i in enumerate(rigid)}
+    took = (advance.substeps, advance.smallest_step, advance.top_speed, advance.left)
+    return {
+        "bodies": np.array(sorted(rows), np.int32),
+        "sums": np.array([rows[body] for body in sorted(rows)], np.float64).reshape(-1, SUMS),
+        "took": np.array([*took, particles, seconds], np.float64),
+    }
+
+
+def record_of(
+    shot: Shot, arrays: ArraySet, cache: FrameCache, spacing: float, digests: Mapping[int, bytes]
+) -> SimulationRecord:
+    """Read the notes of a simulation's frames; frames without one are left out.
+
+    `spacing` [m] is the grid's; a note counts where the tracks up to it were those of `digests`.
+    """
+    frames = []
+    for frame in range(shot.frames.simulation_start, shot.frames.last + 1):
+        note = cache.find_note(frame)
+        if note is not None and note["tracks"].tobytes() == digests[frame]:
+            frames.append(_frame(frame, note))
+    dynamic = [body.material if body.role == "dynamic" else None for body in shot.bodies]
+    return SimulationRecord(
+        name=shot.name,
+        fps=shot.frames.fps,
+        simulation_start=shot.frames.simulation_start,
+        spacing=spacing,
+        bodies=tuple(body.name for body in shot.bodies),
+        materials=tuple("" if m is None else type(m).__name__.lower() for m in dynamic),
+        has_steady_gravity=len(arrays.of(shot.gravity)) == 1,
+        frames=tuple(frames),
+    )
+
+
+def _row(totals: Totals) -> NDArray[np.float64]:
+    energies = totals.kinetic, totals.elastic, totals.gravity
+    parts = totals.momentum, totals.angular_momentum, energies
+    return np.concatenate([(totals.mass, totals.volume), *parts])
+
+
+def _rigid_row(
+    shot: Shot, index: int, world: RigidWorld, n: int, gravity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Sum up the world's body number `n`, which is body `index` of the shot."""
+    motion, momentum, mass = world.motions()[n], world.momentum[n], float(world.mass[n, 0])
+    material, place = shot.bodies[index].material, motion.translation
+    assert isinstance(material, Rigid)
+    kinetic = 0.5 * (momentum[:3] @ motion.velocity + momentum[3:] @ motion.spin)
+    turning = momentum[3:] + np.cross(place, momentum[:3])
+    energies = kinetic, 0.0, -mass * float(place @ gravity)
+    return np.concatenate([(mass, mass / material.density), momentum[:3], turning, energies])
+
+
+def _frame(frame: int, note: dict[str, Array]) -> FrameState:
+    substeps, smallest, top, left, particles, seconds = note["took"].tolist()
+    bodies = zip(note["bodies"].tolist(), note["sums"], strict=True)
+    return FrameState(
+        frame=frame,
+        substeps=int(substeps),
+        smallest_step=_short(smallest),
+        top_speed=_short(top),
+        particles=int(particles),
+        left=int(left),
+        seconds=_short(seconds),
+        bodies=tuple(_body(number, row) for number, row in bodies),
+    )
+
+
+def _body(number: int, row: NDArray[np.float64]) -> BodyState:
+    mass, volume, px, py, pz, lx, ly, lz, kinetic, elastic, gravity = map(_short, row.tolist())
+    return BodyState(
+        number, mass, volume, (px, py, pz), (lx, ly, lz), kinetic, elastic, gravity
+    )  # fmt: skip
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
