@@ -13,6 +13,8 @@ from impetus.backend.service.executor import DEADLINES
 from impetus.backend.service.server import Server
 
 WORKER = [sys.executable, "-P", str(Path(__file__).with_name("engine_sleepy.py"))]
+VIEWER = [sys.executable, "-P", str(Path(__file__).with_name("viewer_sleepy.py"))]
+VIEWER_IDLE = "2"
 
 
 def forbid_pickle(event: str, _arguments: object) -> None:
@@ -28,6 +30,7 @@ if __name__ == "__main__":
     server = Server(
         Path(sys.argv[1]),
         worker_command=WORKER,
+        viewer=[*VIEWER, "--home", sys.argv[1], "--idle", VIEWER_IDLE],
         idle_seconds=idle,
         deadlines=dict(DEADLINES, simulate=2.0),
         worker_idle_seconds=1.0,

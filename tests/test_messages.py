@@ -36,6 +36,7 @@ def values() -> Iterator[tuple[Any, ...]]:
         m.ReadFile(ID, "take.json", 5),
         m.Remove(ID, True),
         m.Resume(ID, True),
+        m.OpenView(),
         m.Shutdown(),
     )
     yield (
@@ -49,6 +50,7 @@ def values() -> Iterator[tuple[Any, ...]]:
         m.Jobs((info,)),
         m.TakeDetails(info, 1, 8, 24.0, 64, 36, "hash", "/take", (1, 2), ("take.json",)),
         m.Chunk(4, 8, "1-2"),
+        m.ViewDoor(4711, "k" * 40),
         m.Refused("BAD_SHOT", "sentence", "remedy"),
     )
     yield (

@@ -22,6 +22,7 @@ from .sockets import CONTROL
 ATTEMPTS = 3
 HAVE_BATCH = 4000
 LARGE_SHOT = CONTROL.message // 2
+VIEWER_SECONDS, DOOR_SECONDS = 20.0, 0.1
 
 AnswerType = TypeVar("AnswerType", bound=m.Answer)
 OnProgress = Callable[[int, int], None]
@@ -82,6 +83,30 @@ class Client:
             if isinstance(answer, m.Accepted):
                 return answer
         raise LinkError("The backend lost arrays that it had been sent.", "Submit the shot again.")
+
+    def bring(self, shot: Shot, arrays: ArraySet) -> ArrayRef:
+        """Send a shot and its arrays without having it made; return what a Look names it by."""
+        needed = {ref.sha256: ref for ref in array_refs(shot)}
+        sent = ArraySet({sha256: arrays[sha256] for sha256 in needed})
+        ref = sent.add(np.frombuffer(msgspec.msgpack.encode(shot), np.uint8))
+        self._put(self._missing(needed | {ref.sha256: ref}), sent, None)
+        return ref
+
+    def view_door(self, timeout: float = VIEWER_SECONDS) -> m.ViewDoor:
+        """Have the backend start its viewer, and return where it listens.
+
+        Raises LinkError where it does not come up within `timeout` seconds.
+        """
+        end = time.monotonic() + timeout
+        while True:
+            door = self._ask(m.OpenView(), m.ViewDoor)
+            if door.port:
+                return door
+            if time.monotonic() > end:
+                raise LinkError(
+                    "The backend's viewer did not start in time.", "Its log tells more."
+                )
+            time.sleep(DOOR_SECONDS)
 
     def cancel(self, job: str, *, take_over: bool = False) -> None:
         self._ask(m.Cancel(job, take_over), m.Fine)

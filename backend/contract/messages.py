@@ -142,6 +142,10 @@ class Resume(Request, frozen=True, tag="resume"):
     take_over: bool = False
 
 
+class OpenView(Request, frozen=True, tag="open_view"):
+    """Have a viewer run, and say where it listens; see views.py."""
+
+
 class Shutdown(Request, frozen=True, tag="shutdown"):
     """End the server; its running jobs resume at the next start."""
 
@@ -161,6 +165,7 @@ AnyRequest = (
     | ReadFile
     | Remove
     | Resume
+    | OpenView
     | Shutdown
 )
 
@@ -252,6 +257,13 @@ class Chunk(Answer, frozen=True, tag="chunk"):
     version: str = ""
 
 
+class ViewDoor(Answer, frozen=True, tag="view_door"):
+    """Where the viewer listens, and its public key; port 0 while it starts: ask again."""
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    key: Text = ""
+
+
 class Refused(Answer, frozen=True, tag="refused"):
     """An error of errors.py by its code."""
 
@@ -262,7 +274,7 @@ class Refused(Answer, frozen=True, tag="refused"):
 
 AnyAnswer = (
     Welcome | Missing | Stored | Accepted | Attached | Fine | JobInfo | Jobs | TakeDetails | Chunk
-    | Refused
+    | ViewDoor | Refused
 )  # fmt: skip
 
 

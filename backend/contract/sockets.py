@@ -29,6 +29,9 @@ class Limits:
 CONTROL = Limits(1 << 20, 1000)
 BULK = Limits(8 << 20, CREDIT)
 "Twice a chunk: an unknown peer can make us take in this much, not more."
+LOOKS = Limits(64 << 10, 64)
+PICTURES = Limits(48 << 20, 4)
+"The viewer's side and the client's: 8 bytes for each of the pixels that a picture may have."
 
 
 def _limit(socket: Socket, limits: Limits) -> None:

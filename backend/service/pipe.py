@@ -71,11 +71,19 @@ class Ended(msgspec.Struct, frozen=True, tag="ended"):
     seconds: float
 
 
+class Opened(msgspec.Struct, frozen=True, tag="opened"):
+    """Of a viewer: it listens on this port, and this is its public key."""
+
+    port: int
+    key: str
+
+
 ToWorker = Order | Stop
 FromWorker = Ready | Moved | Landed | Said | Ended
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)
+opened_by_viewer: msgspec.msgpack.Decoder[Opened] = msgspec.msgpack.Decoder(Opened)
 
 
 class PipeWriter:
@@ -85,7 +93,7 @@ class PipeWriter:
         self._stream = stream
         self._lock = threading.Lock()
 
-    def send(self, message: ToWorker | FromWorker) -> None:
+    def send(self, message: ToWorker | FromWorker | Opened) -> None:
         """Write one message. Raises OSError or ValueError when the other side is gone."""
         data = msgspec.msgpack.encode(message)
         with self._lock:

@@ -40,6 +40,7 @@ from .kept.array_store import ArrayStore
 from .kept.store import Store
 from .kept.takes import Takes
 from .pipe import FromWorker
+from .views.host import ViewerHost, viewer_command
 from .worker_process import Died
 
 HOST = "127.0.0.1"
@@ -63,6 +64,7 @@ class Server:
         home: Path,
         *,
         worker_command: Sequence[str] | None = None,
+        viewer: Sequence[str] | None = None,
         idle_seconds: float = IDLE_SECONDS,
         device: str = "auto",
         deadlines: Mapping[m.Stage, float] = DEADLINES,
@@ -70,6 +72,7 @@ class Server:
     ) -> None:
         self.home = private_folder(home)
         self._command = worker_command or worker_command_of(device)
+        self._viewer_command = viewer or viewer_command(self.home, device)
         self._idle_seconds = idle_seconds
         self._device = device
         self._deadlines = deadlines
@@ -137,12 +140,14 @@ class Server:
         )
         self._foreman = Foreman(self.home, self._store, arrays, takes, self._executor)
         self._audience = Audience(self._control, self._store)
+        self._views = ViewerHost(self._viewer_command, self.home / "viewer.log")
         self._desk = Desk(
             self._store,
             arrays,
             self._foreman,
             self._audience,
             welcome=self._welcome,
+            view_door=self._views.door,
             shutdown=self.stop,
         )
 
@@ -242,6 +247,7 @@ class Server:
             time.sleep(0.02)
             self._hear_worker()
         self._executor.close()
+        self._views.close()
         self._foreman.recover()
         self._audience.pump()
         # Last words, such as the answer to Shutdown: an IMMEDIATE client that sees the connection

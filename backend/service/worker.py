@@ -7,9 +7,7 @@ what it makes lands on disk whole, and the server starts another one.
 """
 
 import argparse
-import ctypes
 import os
-import signal
 import sys
 import threading
 import time
@@ -27,6 +25,7 @@ from ..contract.errors import CancelledError, ImpetusError
 from ..contract.messages import Stage
 from ..contract.shot import Shot
 from ..contract.shot_check import array_refs
+from .child import begin_child
 from .endings import explain
 from .kept.array_store import ArrayStore
 from .pipe import (
@@ -43,7 +42,6 @@ from .pipe import (
 )
 
 PROGRESS_SECONDS = 0.05
-PR_SET_PDEATHSIG = 1
 
 
 @dataclass(frozen=True)
@@ -126,10 +124,7 @@ def main(engine: Engine | None = None, start: Callable[[str], str] | None = None
     parser = argparse.ArgumentParser(description="Make shots that a server orders.")
     parser.add_argument("--device", default="auto")
     device = parser.parse_args().device
-    writer = _take_output()
-    _die_with_parent()
-    # A Ctrl+C in a terminal reaches us too; what it means is the server's to say.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    writer = begin_child()
     inbox = Inbox()
     inbox.start()
     failed: ImpetusError | None = None
@@ -180,13 +175,6 @@ def _start_device(name: str) -> str:
     return start_device(cast(Any, name)).description
 
 
-def _take_output() -> PipeWriter:
-    """Keep the standard output for messages; what libraries print goes where errors go."""
-    pipe = os.dup(1)
-    os.dup2(2, 1)
-    return PipeWriter(os.fdopen(pipe, "wb"))
-
-
 def _redirect(log: Path) -> None:
     """Let all that is printed from now on go to this job's log."""
     sys.stdout.flush()
@@ -195,12 +183,6 @@ def _redirect(log: Path) -> None:
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-
-
-def _die_with_parent() -> None:
-    """Have Linux end us with the server even while a kernel holds the interpreter."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

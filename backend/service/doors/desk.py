@@ -44,6 +44,7 @@ class Desk:
         audience: Audience,
         *,
         welcome: Callable[[], m.Welcome],
+        view_door: Callable[[], m.ViewDoor],
         shutdown: Callable[[], None],
     ) -> None:
         self._store = store
@@ -51,6 +52,7 @@ class Desk:
         self._foreman = foreman
         self._audience = audience
         self._welcome = welcome
+        self._view_door = view_door
         self._shutdown = shutdown
         self._afterwards: list[Callable[[], None]] = []
 
@@ -104,6 +106,8 @@ class Desk:
                 return self._list(request.limit)
             case m.TakeInfo():
                 return self._foreman.details(self._store.job_of_take(request.take))
+            case m.OpenView():
+                return self._view_door()
         raise MessageError(
             f"Expected {type(request).__name__} on the bulk socket, got it on the other.",
             "Update the extension.",

@@ -1,0 +1,53 @@
+"""What the cache holds of a shot's simulation, for who looks on; computes nothing."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ...contract.arrays import ArraySet
+from ...contract.shot import Shot
+from ..bodies.prepare import Prepared
+from ..cache import FrameCache
+from ..riders import Riders
+from ..simulate import SimulatedFrame, simulate_key, track_digests
+
+
+class KeptFrames:
+    """The simulated frames of a prepared shot, as `simulate` would yield them."""
+
+    def __init__(self, shot: Shot, arrays: ArraySet, prepared: Prepared, cache: Path) -> None:
+        self._start = shot.frames.simulation_start
+        self._prepared = prepared
+        self._moves = prepared.domain is not None
+        self._digests = track_digests(shot, arrays) if self._moves else {}
+        self._riders = Riders(shot, arrays, prepared) if self._moves else None
+        self._folder = cache / "simulate" / simulate_key(shot, arrays, prepared)
+        self._cache: FrameCache | None = None
+
+    def find(self, frame: int) -> SimulatedFrame | None:
+        """Return a frame, None where the cache has it not; up to the start all is at rest."""
+        if self._riders is None or frame <= self._start:
+            return at_rest(self._prepared, frame)
+        if self._cache is None:
+            if not self._folder.is_dir():
+                return None
+            self._cache = FrameCache(self._folder)
+        record = self._cache.find(frame)
+        if record is None or record.pop("tracks").tobytes() != self._digests.get(frame):
+            return None
+        return SimulatedFrame(frame, *self._riders.unpacked(record))
+
+    def nearest_before(self, frame: int) -> int:
+        """Return the newest frame before this one whose file is there, at least the start."""
+        while frame > self._start:
+            frame -= 1
+            if self._cache is not None and self._cache.has(frame):
+                return frame
+        return self._start
+
+
+def at_rest(prepared: Prepared, frame: int) -> SimulatedFrame:
+    """Return all that moves where the simulation finds it."""
+    mean = prepared.rest_mean[prepared.tracer_splat]
+    deformation = np.broadcast_to(np.eye(3, dtype=np.float32), (len(mean), 3, 3))
+    return SimulatedFrame(frame, mean, deformation.copy(), np.zeros_like(mean))

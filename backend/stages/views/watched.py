@@ -1,0 +1,146 @@
+"""A shot that is looked at: its splats posed and lit at the frames asked for, each kept a while.
+
+What does not change with the view is worked out once for a frame: pose, shadows, what stands near.
+A first look takes the lamps without their shadows, in a hundredth of the time.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ....kernels.splats.project import SplatPose
+from ....kernels.splats.shade import ShadowMap
+from ...contract.arrays import Array, ArraySet
+from ...contract.shot import Shot
+from ...contract.views import Bodies
+from ..bodies.prepare import prepare
+from ..images.lamps import Lamp, lamps_at
+from ..images.lighting import Shaded, shade
+from ..images.nearness import Nearness
+from ..images.render import scene_of
+from ..images.shadows import cast_shadow
+from ..splats import PosedSplats, pose_splats
+from .kept import KeptFrames
+
+FRAMES_BYTES = 256 << 20
+"What posed frames may take together; the one shown stays, whatever it takes."
+SPLAT_BYTES = 100
+"""Of one splat in a posed and lit frame: pose, normal, colour, opacity; and what lies near it."""
+
+Check = Callable[[], None]
+
+
+@dataclass
+class Posed:
+    """One frame: where the splats are, and their light as it was last worked out."""
+
+    splats: PosedSplats
+    lamps: list[tuple[Lamp, ShadowMap | None]] = field(default_factory=list)
+    nearness: Nearness | None = None
+    shaded: Shaded | None = None
+    eye: Array | None = None
+    "Where `shaded` is right for, if it is fine; None where it is rough."
+
+
+@dataclass(frozen=True)
+class Lit:
+    """What there is to draw: pose, radiance `color` (n, 3), `opacity` (n,)."""
+
+    pose: SplatPose
+    color: Array
+    opacity: Array
+    fine: bool
+
+
+class Watched:
+    """One shot, prepared; raises what `prepare` raises."""
+
+    def __init__(self, shot: Shot, arrays: ArraySet, cache: Path) -> None:
+        self._shot, self._arrays = shot, arrays
+        self._prepared = prepare(shot, arrays)
+        self._scene = scene_of(shot, arrays, self._prepared)
+        self.kept = KeptFrames(shot, arrays, self._prepared, cache)
+        self._frames: OrderedDict[int, Posed] = OrderedDict()
+        count = max(1, len(self._prepared.rest_mean))
+        self._limit = max(1, FRAMES_BYTES // (count * SPLAT_BYTES))
+        self._chosen: dict[Bodies, Array | None] = {"all": None, "splats_only": self._unseen()}
+
+    def lit(
+        self, frame: int, eye: Array, *, bodies: Bodies, fine: bool, check: Check
+    ) -> Lit | None:
+        """Return a frame's splats in the light that `eye` (3,) sees; None where it is not kept.
+
+        Rough ones keep the light of their last fine look. Raises what `check` raises, which is
+        asked between steps.
+        """
+        posed = self._posed(frame)
+        if posed is None:
+            return None
+        check()
+        if fine and (posed.eye is None or not np.array_equal(posed.eye, eye)):
+            self._light(frame, posed, eye, check)
+        elif posed.shaded is None:
+            bare = [(lamp, None) for lamp in lamps_at(self._shot, self._arrays, frame)]
+            posed.shaded = self._shade(posed, eye, bare)
+        shaded, pose = posed.shaded, posed.splats.pose
+        assert shaded is not None
+        is_fine = posed.eye is not None and np.array_equal(posed.eye, eye)
+        chosen = self._chosen[bodies]
+        if chosen is None:
+            return Lit(pose, shaded.color, shaded.opacity, is_fine)
+        some = SplatPose(pose.mean[chosen], pose.axes[chosen])
+        return Lit(some, shaded.color[chosen], shaded.opacity[chosen], is_fine)
+
+    def _posed(self, frame: int) -> Posed | None:
+        found = self._frames.get(frame)
+        if found is None:
+            simulated = self.kept.find(frame)
+            if simulated is None:
+                return None
+            splats = pose_splats(self._shot, self._arrays, self._prepared, simulated)
+            found = self._frames[frame] = Posed(splats)
+            while len(self._frames) > self._limit:
+                self._frames.popitem(last=False)
+        self._frames.move_to_end(frame)
+        return found
+
+    def _light(self, frame: int, posed: Posed, eye: Array, check: Check) -> None:
+        """Work the light out as a take has it; what serves every eye is kept with the newest."""
+        surface, splats = self._scene.surface, posed.splats
+        if posed.nearness is None:
+            lamps: list[tuple[Lamp, ShadowMap | None]] = []
+            for lamp in lamps_at(self._shot, self._arrays, frame):
+                check()
+                shadow = None
+                if self._shot.render.shadows:
+                    shadow = cast_shadow(lamp, self._scene.arena, splats.pose, surface.opacity)
+                lamps.append((lamp, shadow))
+            check()
+            nearness = Nearness(self._scene.arena, splats.pose, splats.normal, surface.opacity)
+            for other in self._frames.values():
+                other.lamps, other.nearness = [], None
+            posed.lamps, posed.nearness = lamps, nearness
+        check()
+        posed.shaded = self._shade(posed, eye, posed.lamps)
+        posed.eye = eye.copy()
+
+    def _shade(
+        self, posed: Posed, eye: Array, lamps: Sequence[tuple[Lamp, ShadowMap | None]]
+    ) -> Shaded:
+        return shade(
+            self._scene.surface,
+            posed.splats.pose,
+            posed.splats.normal,
+            eye=eye,
+            ambient=np.array(self._shot.world.ambient, np.float32),
+            lamps=lamps,
+            nearness=posed.nearness,
+        )
+
+    def _unseen(self) -> Array:
+        """Return the splats (m,) of bodies that Blender itself does not show as they are."""
+        moves = np.array([body.role == "dynamic" for body in self._shot.bodies], bool)
+        return np.flatnonzero(moves[self._scene.body]) if len(moves) else np.zeros(0, np.int64)
