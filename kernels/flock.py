@@ -6,6 +6,7 @@ three dimensions, as the positions have. Neighbours are found by cells of the si
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,10 @@ AHEAD = 0.4
 "Seconds of its way before an obstacle in which an agent begins to turn."
 TRIES = 4
 "Steps out of an obstacle: its distance field is exact only far from its edges."
+ROUNDS = 2
+"Times that all obstacles have their say: out of one may be into another."
+FREE = 1e6
+"Metres to the nearest obstacle where there is none."
 
 
 @dataclass(frozen=True)
@@ -49,22 +54,47 @@ class FlockSettings:
     "Of obstacles, as far off as the way of AHEAD seconds."
     clearance: float = 0.0
     "The agents' own radius [m]: as far as that they stay out of obstacles."
+    flat: bool = False
+    "Whether all keep the last coordinate that they start with."
 
 
 @dataclass(frozen=True)
 class DistanceField:
-    """Signed distance to obstacles [m], positive outside, at the centres of a grid's cells."""
+    """Signed distance to an obstacle [m], positive outside, at the centres of a grid's cells.
+
+    Beyond the grid it is what the nearest cell says and the way to it. The grid may stand anywhere,
+    and move; its `rotation` (dimension, dimension) turns its own axes to the world's.
+    """
 
     distance: Floats
     "One axis for each dimension."
     origin: tuple[float, ...]
+    "Of the grid, in its own axes [m]."
     spacing: float
+    rotation: NDArray[np.float64] | None = None
+    translation: tuple[float, ...] | None = None
+    "World [m]."
+    velocity: tuple[float, ...] | None = None
+    "World [m/s]."
+
+    @property
+    def dimension(self) -> int:
+        return self.distance.ndim
+
+    def table(self) -> Floats:
+        """Pack rotation, translation, origin, velocity and spacing for the kernels."""
+        n = self.dimension
+        none = (0.0,) * n
+        turn = np.eye(n) if self.rotation is None else np.asarray(self.rotation)
+        parts = [turn.ravel(), self.translation or none, self.origin, self.velocity or none]
+        return np.concatenate([*parts, [self.spacing]]).astype(np.float32)
 
 
 class Flock:
     """Agents by position [m] and velocity [m/s], (n, dimension) each.
 
-    ValueError where shapes or dimensions differ, or something is not finite.
+    `obstacles` may be set anew before each step. ValueError where shapes or dimensions differ, or
+    something is not finite.
     """
 
     def __init__(
@@ -72,7 +102,7 @@ class Flock:
         settings: FlockSettings,
         position: NDArray[Any],
         velocity: NDArray[Any],
-        obstacles: DistanceField | None = None,
+        obstacles: Sequence[DistanceField] = (),
     ) -> None:
         self.position = np.ascontiguousarray(position, np.float32).copy()
         self.velocity = np.ascontiguousarray(velocity, np.float32).copy()
@@ -80,8 +110,9 @@ class Flock:
         fits = len(shape) == 2 and shape[1] in (2, 3) and self.velocity.shape == shape
         if not fits or not (np.isfinite(self.position) & np.isfinite(self.velocity)).all():
             raise ValueError(f"expected finite (n, 2 or 3), got {shape}, {self.velocity.shape}")
-        if obstacles is not None and obstacles.distance.ndim != shape[1]:
+        if any(obstacle.dimension != shape[1] for obstacle in obstacles):
             raise ValueError(f"expected obstacles in {shape[1]} dimensions, got {obstacles}")
+        self.obstacles = tuple(obstacles)
         self._settings = settings
         s = settings
         table = [
@@ -89,9 +120,6 @@ class Flock:
             s.speed, s.force, s.clearance,
         ]  # fmt: skip
         self._table = np.array(table, np.float32)
-        self._around = obstacles or DistanceField(
-            np.full((2,) * shape[1], 1e6, np.float32), (0.0,) * shape[1], 1e6
-        )
 
     def advance(self, seconds: float, goal: tuple[float, ...] | None = None) -> None:
         """Steer for one step and move; the settings' bounds hold after it."""
@@ -103,27 +131,44 @@ class Flock:
         target = np.zeros(dimension + 1, np.float32)
         if goal is not None:
             target[:-1], target[-1] = goal, 1
-        place = np.array([*self._around.origin, self._around.spacing], np.float32)
+        clear, out = self._surroundings()
         _steer(
             dimension, self._table, self.position, self.velocity, order, start, shape, low, size,
-            target, np.ascontiguousarray(self._around.distance, np.float32), place, push,
+            target, clear, out, push,
         )  # fmt: skip
+        if self._settings.flat:
+            push[:, -1] = 0
         velocity = self.velocity + push * np.float32(seconds)
         speed = np.linalg.norm(velocity, axis=1, keepdims=True)
         bounded = np.clip(speed, self._settings.least_speed, self._settings.top_speed)
         # Who stands still has no direction in which to be sped up.
         self.velocity = np.where(speed > 1e-9, velocity * bounded / np.maximum(speed, 1e-9), 0)
         self.position = self.position + self.velocity * np.float32(seconds)
-        _put_out(
-            dimension, self._settings.clearance,
-            np.ascontiguousarray(self._around.distance, np.float32), place, self.position,
-            self.velocity,
-        )  # fmt: skip
+        for obstacle in self.obstacles * ROUNDS:
+            distance = np.ascontiguousarray(obstacle.distance, np.float32)
+            clearance, flat = self._settings.clearance, int(self._settings.flat)
+            _put_out(
+                dimension, flat, clearance, distance, obstacle.table(), self.position, self.velocity
+            )
+
+    def clear(self) -> Floats:
+        """How far each agent's middle is from the nearest obstacle (n,) [m]."""
+        return self._surroundings()[0]
 
     def order(self) -> float:
         """How much all fly one way: the length of the mean direction, 0..1."""
         speed = np.linalg.norm(self.velocity, axis=1, keepdims=True)
         return float(np.linalg.norm((self.velocity / np.maximum(speed, 1e-9)).mean(0)))
+
+    def _surroundings(self) -> tuple[Floats, Floats]:
+        """How far the nearest obstacle is (n,) [m], and the way from it (n, dimension), unit."""
+        n, dimension = self.position.shape
+        clear, out = np.full(n, FREE, np.float32), np.zeros((n, dimension), np.float32)
+        for obstacle in self.obstacles:
+            distance = np.ascontiguousarray(obstacle.distance, np.float32)
+            flat = int(self._settings.flat)
+            _look(dimension, flat, distance, obstacle.table(), self.position, clear, out)
+        return clear, out
 
     def _cells(self) -> tuple[Any, ...]:
         """The agents in order of their cells, where each cell starts, and the cells' grid."""
@@ -154,19 +199,57 @@ def _toward(direction, v, speed):
 
 
 @ti.func
-def _clear(distance: ti.template(), place: ti.template(), x):
-    """Distance to obstacles at x and its gradient, a unit vector."""
+def _distance_at(distance: ti.template(), place: ti.template(), x):
+    """The distance [m] at a place in cells; beyond them that of the nearest, and the way to it."""
     n = ti.static(x.n)
-    inside = x
+    held = x
     for k in ti.static(range(n)):
-        inside[k] = (x[k] - place[k]) / place[n]
-    gradient = x * 0.0
+        held[k] = ti.math.clamp(x[k], 0.5, distance.shape[k] - 0.5)
+    return sample_cells(distance, held) + (x - held).norm() * place[n * n + 3 * n]
+
+
+@ti.func
+def _clear(flat: ti.template(), distance: ti.template(), place: ti.template(), x):
+    """Distance to an obstacle at x and the way out of it, a unit vector."""
+    n = ti.static(x.n)
+    spacing = place[n * n + 3 * n]
+    inside = x * 0.0
+    for k in ti.static(range(n)):
+        for d in ti.static(range(n)):
+            inside[k] += place[d * n + k] * (x[d] - place[n * n + d])
+        inside[k] = (inside[k] - place[n * n + n + k]) / spacing
+    slope = x * 0.0
     for k in ti.static(range(n)):
         ahead, behind = inside, inside
         ahead[k] += 0.5
         behind[k] -= 0.5
-        gradient[k] = sample_cells(distance, ahead) - sample_cells(distance, behind)
-    return sample_cells(distance, inside), gradient / ti.max(gradient.norm(), 1e-12)
+        slope[k] = _distance_at(distance, place, ahead) - _distance_at(distance, place, behind)
+    out = x * 0.0
+    for d in ti.static(range(n)):
+        for k in ti.static(range(n)):
+            out[d] += place[d * n + k] * slope[k]
+    if ti.static(flat == 1):
+        out[n - 1] = 0.0
+    return _distance_at(distance, place, inside), out / ti.max(out.norm(), 1e-12)
+
+
+@ti.kernel
+def _look(
+    dimension: ti.template(),
+    flat: ti.template(),
+    distance: Field,
+    place: Numbers,  # see DistanceField.table
+    position: Field,  # [n, dimension] m
+    nearest: Field,  # [n] m, lowered
+    away: Field,  # [n, dimension]
+):
+    """Note where an obstacle is the nearest one so far."""
+    for p in range(position.shape[0]):
+        clear, out = _clear(flat, distance, place, _row(position, p, dimension))
+        if clear < nearest[p]:
+            nearest[p] = clear
+            for k in ti.static(range(dimension)):
+                away[p, k] = out[k]
 
 
 @ti.func
@@ -219,8 +302,8 @@ def _steer(
     low: Numbers,  # [dimension] m
     size: ti.f32,  # m, of a cell; no less than the sight
     goal: Numbers,  # [dimension + 1] m, and whether there is one
-    distance: Field,
-    place: Numbers,  # [dimension + 1] origin and spacing of the distances
+    nearest: Field,  # [n] m, to the nearest obstacle
+    outward: Field,  # [n, dimension] unit, from it
     push: Field,  # [n, dimension] m/s^2, written
 ):
     for p in range(position.shape[0]):
@@ -239,7 +322,7 @@ def _steer(
             for k in ti.static(range(dimension)):
                 way[k] = goal[k] - x[k]
             total += table[GOAL] * _toward(way, v, table[SPEED])
-        clear, out = _clear(distance, place, x)
+        clear, out = nearest[p], _row(outward, p, dimension)
         reach = AHEAD * table[SPEED]
         if clear < table[CLEARANCE] + reach:
             # Turn along the surface, and the more away from it the closer it is.
@@ -257,19 +340,24 @@ def _steer(
 @ti.kernel
 def _put_out(
     dimension: ti.template(),
+    flat: ti.template(),
     clearance: ti.f32,
     distance: Field,
-    place: Numbers,
+    place: Numbers,  # see DistanceField.table
     position: Field,
     velocity: Field,
 ):
-    """Move agents out of obstacles along the gradient, and take away what leads into them."""
+    """Move agents out of an obstacle along the gradient, and take away what leads into it."""
     for p in range(position.shape[0]):
         x, v = _row(position, p, dimension), _row(velocity, p, dimension)
+        n = ti.static(dimension)
         for _ in range(TRIES):
-            clear, out = _clear(distance, place, x)
+            clear, out = _clear(flat, distance, place, x)
             if clear < clearance:
                 x += (clearance - clear) * out
-                v -= ti.min(v.dot(out), 0.0) * out
-        for k in ti.static(range(dimension)):
+                into = 0.0
+                for k in ti.static(range(n)):
+                    into += (v[k] - place[n * n + 2 * n + k]) * out[k]
+                v -= ti.min(into, 0.0) * out
+        for k in ti.static(range(n)):
             position[p, k], velocity[p, k] = x[k], v[k]

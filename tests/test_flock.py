@@ -107,7 +107,7 @@ def test_no_one_enters_an_obstacle(dimension: int) -> None:
     x, v = spread(80, dimension, seed=3)
     outside = np.linalg.norm(x - 1, axis=1) > 0.7
     settings = replace(CALM, attraction=2.0, clearance=0.05)
-    flock = Flock(settings, x[outside], v[outside], ball)
+    flock = Flock(settings, x[outside], v[outside], [ball])
     for _ in range(40):
         flock.advance(0.05, (1.0,) * dimension)
         assert np.linalg.norm(flock.position - 1, axis=1).min() > 0.6 + 0.05 - 0.02
@@ -117,7 +117,7 @@ def test_one_who_flies_at_a_wall_turns_before_it() -> None:
     x = np.arange(40) * 0.1 + 0.05
     wall = np.repeat((4.0 - x)[:, None], 40, 1).astype(np.float32)
     start = np.array([[2.0, 2.0]]), np.array([[1.0, 0.1]])
-    flock, farthest = Flock(CALM, *start, DistanceField(wall, (0.0, 0.0), 0.1)), 0.0
+    flock, farthest = Flock(CALM, *start, [DistanceField(wall, (0.0, 0.0), 0.1)]), 0.0
     for _ in range(60):
         flock.advance(0.05)
         farthest = max(farthest, float(flock.position[0, 0]))
@@ -137,4 +137,4 @@ def test_what_does_not_fit_is_named() -> None:
         Flock(CALM, np.zeros((3, 2)), np.full((3, 2), np.nan))
     flat = DistanceField(np.ones((4, 4), np.float32), (0.0, 0.0), 1.0)
     with pytest.raises(ValueError, match="3 dimensions"):
-        Flock(CALM, np.zeros((3, 3)), np.zeros((3, 3)), flat)
+        Flock(CALM, np.zeros((3, 3)), np.zeros((3, 3)), [flat])

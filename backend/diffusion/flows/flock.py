@@ -60,7 +60,7 @@ class FlockFlow:
         )  # fmt: skip
         heading = rng.uniform(-np.pi, np.pi) + rng.normal(0, 0.6, len(numbers))
         velocity = speed * np.stack([np.cos(heading), np.sin(heading)], -1)
-        self._flock = Flock(steering, position, velocity, _edges(size))
+        self._flock = Flock(steering, position, velocity, [_edges(size)])
         self._numbers, self._first = numbers, position
         self._masks = _cut_out(self._agents, numbers)
         self._goal = None
