@@ -3,6 +3,7 @@
 from . import handlers, headless, job_panels, operators, panels, properties, take_operators
 from .acts import operators as act_operators
 from .acts import panels as act_panels
+from .air import panels as air_panels
 from .methods import operators as method_operators
 from .methods import panels as method_panels
 from .methods.edits import drawing as edit_drawing
@@ -11,7 +12,8 @@ from .methods.edits import panels as edit_panels
 
 modules = (
     properties, operators, take_operators, act_operators, method_operators, edit_operators,
-    panels, act_panels, method_panels, job_panels, edit_panels, edit_drawing, headless, handlers,
+    panels, act_panels, air_panels, method_panels, job_panels, edit_panels, edit_drawing, headless,
+    handlers,
 )  # fmt: skip
 
 

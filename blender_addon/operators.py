@@ -24,6 +24,8 @@ class OBJECT_OT_impetus_add(bpy.types.Operator):
             ("DYNAMIC", "Dynamic", ""),
             ("STATIC", "Static", ""),
             ("KINEMATIC", "Kinematic", ""),
+            ("SMOKE", "Smoke", ""),
+            ("FLOCK", "Flock", ""),
         ),
     )
 

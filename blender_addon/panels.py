@@ -84,11 +84,15 @@ class PHYSICS_PT_impetus(_OfObject, bpy.types.Panel):
         roles.use_property_split = False
         for role in ("DYNAMIC", "STATIC", "KINEMATIC"):
             roles.prop_enum(physics, "role", role)
+        roles = layout.row(align=True)
+        roles.use_property_split = False
+        for role in ("SMOKE", "FLOCK"):
+            roles.prop_enum(physics, "role", role)
         if physics.role == "DYNAMIC":
             column = layout.column()
             column.prop(physics, "velocity")
             column.prop(physics, "angular_velocity")
-        else:
+        elif physics.role in {"STATIC", "KINEMATIC"}:
             layout.prop(physics, "boundary")
             friction = layout.column()
             friction.active = physics.boundary == "SEPARATE"

@@ -8,15 +8,19 @@ from bpy.props import (
     FloatProperty,
     FloatVectorProperty,
     IntProperty,
+    PointerProperty,
 )
 
 from .acts.properties import ImpetusAct
+from .air.properties import ImpetusFlock, ImpetusSmoke
 
 ROLES = (
     ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
     ("DYNAMIC", "Dynamic", "Falls, deforms, flows and collides"),
     ("STATIC", "Static", "Stands still; dynamic objects collide with it"),
     ("KINEMATIC", "Kinematic", "Follows its animation and pushes dynamic objects aside"),
+    ("SMOKE", "Smoke", "Smokes and burns; what is dynamic passes through it"),
+    ("FLOCK", "Flock", "Is one of many that fly or swim together"),
 )
 MATERIALS = (
     ("ELASTIC", "Elastic", "Deforms and springs back, like jelly", "", 0),
@@ -274,6 +278,8 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
     )
     acts: CollectionProperty(type=ImpetusAct)
     act_index: IntProperty(name="Push or Pin")
+    smoke: PointerProperty(type=ImpetusSmoke)
+    flock: PointerProperty(type=ImpetusFlock)
     boundary: EnumProperty(
         name="Contact",
         items=BOUNDARIES,

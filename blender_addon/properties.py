@@ -2,7 +2,7 @@
 
 Names, as scripts use them (angles in radians, lengths in Blender units):
 
-object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
+object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | FLOCK
                  material ELASTIC | RUBBER | METAL | PLASTICINE | BRITTLE | SAND | SNOW | CREAM |
                  WATER | RIGID, density, young_modulus, poisson_ratio, yield_stress,
                  hardening_modulus, tear_strain, strength, friction_angle, cohesion,
@@ -14,11 +14,12 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC
                  acts (kind FORCE | TORQUE | IMPULSE | SPIN | PIN | RELEASE, vector, vertex_group,
                  target, direction, use_window, frame_start, frame_end), act_index   (dynamic)
                  boundary STICK | SLIP | SEPARATE, friction                 (static, kinematic)
+                 smoke, flock (air/properties.py)                           (smoke, flock)
 scene.impetus    simulation_start, resolution, particles_per_cell, domain (object), walls
                  OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
                  splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed,
                  take_name,
-                 diffusion (methods/properties.py),
+                 gas (air/properties.py), diffusion (methods/properties.py),
                  takes (name, job, take, state, ...), take_index
 wm.impetus       what runs now; never saved
 """
@@ -35,6 +36,8 @@ from bpy.props import (
 )
 
 from .acts.properties import classes as act_classes
+from .air.properties import ImpetusGas
+from .air.properties import classes as air_classes
 from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
@@ -204,6 +207,7 @@ class ImpetusScene(bpy.types.PropertyGroup):
         maxlen=100,
         description="Name of the next take; empty takes the scene's",
     )
+    gas: PointerProperty(type=ImpetusGas)
     diffusion: PointerProperty(type=ImpetusDiffusion)
     takes: CollectionProperty(type=ImpetusTake)
     take_index: IntProperty(name="Take")
@@ -266,6 +270,7 @@ class ImpetusPreferences(bpy.types.AddonPreferences):
 classes = (
     *method_classes,
     *act_classes,
+    *air_classes,
     ImpetusPhysics,
     ImpetusTake,
     ImpetusScene,

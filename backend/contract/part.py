@@ -22,3 +22,10 @@ FrameNumber = Annotated[int, msgspec.Meta(ge=-1_048_574, le=1_048_574)]
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Base of all that a shot is made of."""
+
+
+class Box(Part, frozen=True):
+    """Axis-aligned, world, metres."""
+
+    low: Vector3
+    high: Vector3

@@ -9,10 +9,12 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from .air import Gas
 from .arrays import ArrayRef
-from .forces import Force
+from .forces import Force, Number, Window
 from .materials import Material
 from .methods import Method, NoMethod
+from .part import Box as Box
 from .part import Color, Fraction, FrameNumber, Name, NonNegative, Part, Positive, Vector3
 
 
@@ -124,6 +126,73 @@ class Body(Part, frozen=True):
     "Share of the shot's splats relative to other bodies of the same size."
 
 
+class Emitter(Part, frozen=True):
+    """A mesh that smoke and fire come from; where it is, the air becomes what it says."""
+
+    name: Name
+    mesh: Mesh
+    poses: ArrayRef
+    "f8 track (1 or T, 4, 4), body to world, rigid."
+    smoke: Number = 20.0
+    "Extinction of its smoke [1/m]; 20 hides what is 15 cm behind it."
+    temperature: Annotated[float, msgspec.Meta(ge=-250, le=10_000)] | ArrayRef = 60.0
+    "K above the air around; below zero its smoke sinks. A track f8 (1 or T,) where keyed."
+    fuel: Number = 0.0
+    "Share of the gas that burns, up to 1."
+    rate: Annotated[float, msgspec.Meta(gt=0, le=1000)] = 15.0
+    "How fast the air in it becomes so [1/s]."
+    color: Color = (0.6, 0.6, 0.6)
+    "Share of the light that its smoke scatters."
+    velocity: Vector3 = (0.0, 0.0, 0.0)
+    "Of what comes out, m/s, world."
+    inheritance: Fraction = 1.0
+    "Share of its own velocity that it gives to what comes out."
+    window: Window = Window()
+    thickness: NonNegative = 0.0
+    "Metres given to a mesh that is open; 0 lets the backend choose two cells."
+
+
+class Flock(Part, frozen=True):
+    """Many of one body that steer among each other (Reynolds 1987), from the simulation's start.
+
+    Lengths in metres, speeds in m/s. Each agent is a body of its own in the frames: `body` gives
+    shape, looks and contact, its pose the middle of where they start. They stay out of what has a
+    contact, and of the ground.
+    """
+
+    name: Name
+    body: Body
+    "Kinematic, without a track."
+    count: Annotated[int, msgspec.Meta(ge=1, le=5000)] = 100
+    extent: tuple[NonNegative, NonNegative, NonNegative] = (2.0, 2.0, 1.0)
+    "Edges of the box, about the body's place, in which they start."
+    flat: bool = False
+    "Whether they keep their height: a flock in two dimensions."
+    ahead: Literal["+x", "-x", "+y", "-y", "+z", "-z"] = "+y"
+    "The body's axis that flies foremost; its +Z stays up, of a body that flies along Z its +Y."
+    speed: Positive = 2.0
+    slowest: NonNegative = 1.0
+    fastest: Positive = 3.0
+    agility: Positive = 6.0
+    "Largest acceleration [m/s^2]."
+    sight: Positive = 1.0
+    "How far one sees others."
+    space: NonNegative = 0.35
+    "From how close on they are too close."
+    separation: NonNegative = 1.5
+    alignment: NonNegative = 1.0
+    cohesion: NonNegative = 1.0
+    attraction: NonNegative = 0.5
+    "Of the goal; weights are relative to each other."
+    avoidance: NonNegative = 4.0
+    goal: ArrayRef | None = None
+    "f8 track (1 or T, 3): the place that all seek, world."
+    bounds: Box | None = None
+    "They turn back before its sides."
+    banking: Fraction = 0.6
+    "How much they lean into a turn; 1 is as an aeroplane does."
+
+
 class Light(Part, frozen=True):
     """A lamp, shining along its pose's -Z: sun (power in W/m^2), or point, spot, area (W)."""
 
@@ -160,13 +229,6 @@ class World(Part, frozen=True):
     ground: Ground | None = None
 
 
-class Box(Part, frozen=True):
-    """Axis-aligned, world, metres."""
-
-    low: Vector3
-    high: Vector3
-
-
 class SimulationSettings(Part, frozen=True):
     """How finely the physics is resolved; the time step is never asked for, it follows the CFL."""
 
@@ -197,6 +259,10 @@ class Shot(Part, frozen=True):
     "f8 track (1 or T, 3), m/s^2."
     bodies: Annotated[tuple[Body, ...], msgspec.Meta(max_length=10_000)] = ()
     forces: Annotated[tuple[Force, ...], msgspec.Meta(max_length=1_000)] = ()
+    emitters: Annotated[tuple[Emitter, ...], msgspec.Meta(max_length=100)] = ()
+    gas: Gas = Gas()
+    "Of the emitters; without one there is no air to move."
+    flocks: Annotated[tuple[Flock, ...], msgspec.Meta(max_length=100)] = ()
     lights: Annotated[tuple[Light, ...], msgspec.Meta(max_length=1_000)] = ()
     world: World = World()
     simulation: SimulationSettings = SimulationSettings()

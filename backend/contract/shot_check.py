@@ -12,12 +12,13 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 
+from .air_check import check_air, object_names
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
 from .errors import ShotError
 from .force_check import check_forces
 from .material_check import check_material
 from .method_check import check_method
-from .shot import Body, FrameRange, Looks, Shot
+from .shot import Body, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_rigid, check_track
 
 MAX_FRAMES = 100_000
@@ -47,11 +48,12 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     _check_frames(shot.frames)
     _check_camera(shot, arrays)
     check_track("Scene gravity", arrays.of(shot.gravity), shot.frames, (3,))
-    names = Counter(body.name for body in shot.bodies)
+    names = Counter(object_names(shot))
     if twice := [name for name, count in names.items() if count > 1]:
         raise ShotError(twice[0], "expected one body of this name, got several.", "Rename one.")
     for body in shot.bodies:
         _check_body(body, shot.frames, arrays)
+    check_air(shot, arrays, _check_mesh, _check_body)
     check_forces(shot, arrays)
     for light in shot.lights:
         check_poses(light.name, arrays.of(light.poses), shot.frames)
@@ -139,24 +141,8 @@ def _check_camera(shot: Shot, arrays: ArraySet) -> None:
 
 def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
     _check_role(body)
-    vertices, triangles = arrays.of(body.mesh.vertices), arrays.of(body.mesh.triangles)
-    if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype.kind != "f":
-        raise ShotError(body.name, f"expected float vertices (V, 3), got {vertices.shape}.")
-    if triangles.ndim != 2 or triangles.shape[1] != 3 or triangles.dtype.kind != "i":
-        raise ShotError(body.name, f"expected integer triangles (F, 3), got {triangles.shape}.")
-    if not len(triangles):
-        raise ShotError(
-            body.name,
-            "expected a mesh with faces, got none.",
-            "Add faces, or take the physics off this object.",
-        )
-    require_finite(f"{body.name}, mesh", vertices)
-    if triangles.min() < 0 or triangles.max() >= len(vertices):
-        raise ShotError(
-            f"{body.name}, mesh", f"a triangle names a vertex outside 0 to {len(vertices) - 1}."
-        )
-    if body.mesh.normals is not None:
-        _check_corners(body.name, "normals", arrays.of(body.mesh.normals), len(triangles), 3)
+    _check_mesh(body.name, body.mesh, arrays)
+    count = body.mesh.triangles.shape[0]
     poses = arrays.of(body.poses)
     check_poses(body.name, poses, frames)
     if body.role != "kinematic" and len(poses) != 1:
@@ -165,7 +151,28 @@ def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
             f"expected one pose for a {body.role} body, got {len(poses)}.",
             "Make the body kinematic, or remove its animation.",
         )
-    _check_looks(body.name, body.looks, len(triangles), arrays)
+    _check_looks(body.name, body.looks, count, arrays)
+
+
+def _check_mesh(name: str, mesh: Mesh, arrays: ArraySet) -> None:
+    vertices, triangles = arrays.of(mesh.vertices), arrays.of(mesh.triangles)
+    if vertices.ndim != 2 or vertices.shape[1] != 3 or vertices.dtype.kind != "f":
+        raise ShotError(name, f"expected float vertices (V, 3), got {vertices.shape}.")
+    if triangles.ndim != 2 or triangles.shape[1] != 3 or triangles.dtype.kind != "i":
+        raise ShotError(name, f"expected integer triangles (F, 3), got {triangles.shape}.")
+    if not len(triangles):
+        raise ShotError(
+            name,
+            "expected a mesh with faces, got none.",
+            "Add faces, or take the physics off this object.",
+        )
+    require_finite(f"{name}, mesh", vertices)
+    if triangles.min() < 0 or triangles.max() >= len(vertices):
+        raise ShotError(
+            f"{name}, mesh", f"a triangle names a vertex outside 0 to {len(vertices) - 1}."
+        )
+    if mesh.normals is not None:
+        _check_corners(name, "normals", arrays.of(mesh.normals), len(triangles), 3)
 
 
 def _check_role(body: Body) -> None:

@@ -1,36 +1,43 @@
 """From a shot's bodies to rendered frames: prepare, simulate, splat and render, chained."""
 
 from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..contract.arrays import Array, ArraySet
 from ..contract.shot import Shot
 from ..contract.simulation_record import SimulationRecord
+from .air.flocks import with_flocks
+from .air.source import GasSource, gas_source
 from .bodies.prepare import prepare
 from .cache import FrameCache
 from .images.render import frames_to_pose, render, scene_of
 from .images.rendered import RenderedFrame
 from .images.source_flow import SourceFlow, flow_from
 from .notes import record_of
-from .progress import StageClock
-from .simulate import simulate, simulate_key, track_digests
+from .progress import Shared, StageClock
+from .simulate import SimulatedFrame, simulate, simulate_key, track_digests
 from .splats import PosedSplats, pose_splats
 
 
 class Chain:
     """A shot whose bodies are prepared, and whose frames can be made, in order, again and again.
 
+    Its `shot` and `arrays` hold a body for each agent of a flock.
     What the simulation made is in the cache: only the first pass computes it.
     """
 
     def __init__(self, shot: Shot, arrays: ArraySet, cache: Path, clock: StageClock) -> None:
-        self.shot = shot
-        self._arrays, self._clock = arrays, clock
+        self._clock = clock
         clock.progress("prepare", 0, 1)
         with clock.of("prepare"):
+            shot, arrays = with_flocks(shot, arrays, cache, clock)
+            self.shot, self.arrays = shot, arrays
             self._prepared = prepare(shot, arrays)
             key = simulate_key(shot, arrays, self._prepared)
             self.simulated = FrameCache(cache / "simulate" / key)
+            self._of_bodies, of_gas = Shared.among(clock, 2)
+            self._gas: GasSource | None = gas_source(shot, arrays, cache, of_gas)
             self._scene = scene_of(shot, arrays, self._prepared)
         clock.progress("prepare", 1, 1)
         for text in self.warnings:
@@ -45,8 +52,13 @@ class Chain:
         domain = self._prepared.domain
         if domain is None:
             return None
-        digests = track_digests(self.shot, self._arrays)
-        return record_of(self.shot, self._arrays, self.simulated, domain.spacing, digests)
+        digests = track_digests(self.shot, self.arrays)
+        return record_of(self.shot, self.arrays, self.simulated, domain.spacing, digests)
+
+    @property
+    def gas_bytes(self) -> int:
+        """Foretell what the gas may still take on disk."""
+        return 0 if self._gas is None else self._gas.bytes_left
 
     def rendered(
         self, wanted: Collection[int], known_depth: Callable[[int], Array]
@@ -66,9 +78,20 @@ class Chain:
 
     def _posed(self, needed: set[int]) -> Iterator[tuple[int, PosedSplats]]:
         """Simulate up to the last frame that is needed, and pose the splats of those that are."""
-        states = simulate(self.shot, self._arrays, self._prepared, self.simulated, self._clock)
-        for state in self._clock.each("simulate", states, tells_itself=True):
+        for state in self._clock.each("simulate", self._states(needed), tells_itself=True):
             if state.frame in needed:
-                yield state.frame, pose_splats(self.shot, self._arrays, self._prepared, state)
+                posed = pose_splats(self.shot, self.arrays, self._prepared, state)
+                if self._gas is not None:
+                    posed = replace(posed, gas=self._gas.splats(state.frame))
+                yield state.frame, posed
             if state.frame >= max(needed):
                 return
+
+    def _states(self, needed: set[int]) -> Iterator[SimulatedFrame]:
+        """Yield bodies frame by frame, the gas having come as far as those need it."""
+        for state in simulate(
+            self.shot, self.arrays, self._prepared, self.simulated, self._of_bodies
+        ):
+            if self._gas is not None and state.frame in needed:
+                self._gas.reach(state.frame)
+            yield state

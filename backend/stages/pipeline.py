@@ -94,7 +94,7 @@ def _make(
     take = growth.take
     clock = _clock(take, listener, _totals(shot, set(growth.missing), 0, len(growth.missing)))
     chain = Chain(shot, arrays, workspace.cache, clock)
-    _require_disk(chain, arrays, workspace, take_frames=len(growth.missing))
+    _require_disk(chain, workspace, take_frames=len(growth.missing))
     take.warnings, take.tell_simulation = chain.warnings, chain.record
     rendered = chain.rendered(growth.missing, lambda frame: read_depth(take.path("passes", frame)))
     _deliver(shot, clock.each("render", rendered), growth, clock)
@@ -119,7 +119,7 @@ def _make_diffused(
 
     def start() -> Chain:
         chain = Chain(plain, arrays, workspace.cache, clock)
-        _require_disk(chain, arrays, workspace, take_frames=count, cache_frames=len(unrendered))
+        _require_disk(chain, workspace, take_frames=count, cache_frames=len(unrendered))
         growth.take.warnings = chain.warnings
         growth.take.tell_simulation = chain.record
         return chain
@@ -149,10 +149,10 @@ def _clock(take: Take, listener: Listener, totals: dict[Stage, float]) -> StageC
 
 def _totals(shot: Shot, rendered: set[int], diffused: int, delivered: int) -> dict[Stage, float]:
     needed = frames_to_pose(shot, rendered)
-    dynamic = any(body.role == "dynamic" for body in shot.bodies)
+    runs = any(body.role == "dynamic" for body in shot.bodies) + bool(shot.emitters)
     simulated = 0
-    if dynamic and needed:
-        simulated = max(max(needed) - shot.frames.simulation_start, 0)
+    if needed:
+        simulated = runs * max(max(needed) - shot.frames.simulation_start, 0)
     return {
         "prepare": float(bool(needed)), "simulate": float(simulated), "splat": float(len(needed)),
         "render": float(len(rendered)), "diffuse": float(diffused), "deliver": float(delivered),
@@ -160,12 +160,12 @@ def _totals(shot: Shot, rendered: set[int], diffused: int, delivered: int) -> di
 
 
 def _require_disk(
-    chain: Chain, arrays: ArraySet, workspace: Workspace, *, take_frames: int, cache_frames: int = 0
+    chain: Chain, workspace: Workspace, *, take_frames: int, cache_frames: int = 0
 ) -> None:
     """Raise DiskFullError before anything is made that would not fit."""
     kept = sum(path.stat().st_size for path in chain.simulated.folder.iterdir())
     each = frame_bytes(chain.shot)
-    simulated = max(0, estimate(chain.shot, arrays).disk_bytes - kept)
+    simulated = max(0, estimate(chain.shot, chain.arrays).disk_bytes - kept) + chain.gas_bytes
     _require_free(
         {workspace.take: take_frames * each, workspace.cache: simulated + cache_frames * each}
     )

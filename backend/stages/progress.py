@@ -134,3 +134,29 @@ class StageClock:
             stage = self._inner[-1]
             self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
         self._since = now
+
+
+class Shared:
+    """One of several runs that a stage consists of: what they tell of their progress adds up."""
+
+    def __init__(self, clock: StageClock, done: dict[int, float]) -> None:
+        self._clock, self._done = clock, done
+
+    @classmethod
+    def among(cls, clock: StageClock, count: int) -> "tuple[Shared, ...]":
+        """Return listeners for so many runs of one stage."""
+        done: dict[int, float] = {}
+        return tuple(cls(clock, done) for _ in range(count))
+
+    def progress(self, stage: Stage, done: float, total: float, eta: float | None = None) -> None:
+        self._done[id(self)] = done
+        self._clock.progress(stage, sum(self._done.values()), total, eta)
+
+    def frame(self, number: int) -> None:
+        self._clock.frame(number)
+
+    def log(self, level: Literal["info", "warning"], text: str) -> None:
+        self._clock.log(level, text)
+
+    def check(self) -> None:
+        self._clock.check()

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from ...kernels.splats.project import SplatPose
 from ..contract.arrays import ArraySet
 from ..contract.shot import Shot
+from .air.splats import GasSplats
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at
 from .simulate import SimulatedFrame
@@ -28,10 +29,14 @@ SMALLEST_ROUND, LARGEST_ROUND = 0.5, 1.5
 
 @dataclass(frozen=True)
 class PosedSplats:
-    """All splats of the shot at one frame, in the world: pose, and unit `normal` (n, 3)."""
+    """All splats of the shot at one frame, in the world: pose, and unit `normal` (n, 3).
+
+    `gas` are those of smoke and fire, which are others in every frame.
+    """
 
     pose: SplatPose
     normal: Floats
+    gas: GasSplats | None = None
 
 
 def pose_splats(

@@ -80,10 +80,11 @@ def make_take(
     """
     machine.python()
     exported = export_shot(scene, layer)
-    simulates = any(body.role == "dynamic" for body in exported.shot.bodies)
+    shot = exported.shot
+    simulates = any(body.role == "dynamic" for body in shot.bodies) or shot.emitters or shot.flocks
     if not simulates and isinstance(exported.shot.method, NoMethod):
         raise ShotError(
-            "Scene", "expected at least one dynamic object, got none.",
+            "Scene", "expected at least one object that is dynamic, smokes or flies, got none.",
             "Give one Impetus physics, in Properties, Physics, and show it in renders.",
         )  # fmt: skip
     if folder is not None:

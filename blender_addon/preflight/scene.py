@@ -16,15 +16,17 @@ def scene_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
     yield from _frames(scene)
     acting = [ob for ob in scene.objects if ob.impetus.role != "NONE"]
     dynamic = [ob for ob in acting if ob.impetus.role == "DYNAMIC"]
-    if not dynamic and scene.impetus.diffusion.method == "NONE":
+    moving = [ob for ob in acting if ob.impetus.role in {"DYNAMIC", "SMOKE", "FLOCK"}]
+    if not moving and scene.impetus.diffusion.method == "NONE":
         yield Problem("Scene", "No object is dynamic yet", "ADD_PHYSICS")
-    elif dynamic and all(ob.hide_render for ob in dynamic):
+    elif moving and all(ob.hide_render for ob in moving):
         yield Problem("Scene", "Every dynamic object is hidden from render; show one")
     for ob in dynamic:
         yield from _open_mesh(scene, ob)
         yield from _acts(scene, ob)
     for ob in acting:
         yield from _object(ob)
+        yield from _air(scene, ob)
     for ob in scene.objects:
         if is_active_field(ob) and (text := not_simulated(ob)):
             yield Problem(ob.name, text[0].upper() + text[1:], "", True)
@@ -72,6 +74,22 @@ def _acts(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:
             yield Problem(ob.name, f"{act.name}: its end frame is not after its start")
         if act.kind == "PIN" and act.target and act.target.name not in scene.objects:
             yield Problem(ob.name, f"{act.name}: {act.target.name} is not in the scene")
+
+
+def _air(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:
+    physics = ob.impetus
+    if physics.role == "SMOKE":
+        smoke = physics.smoke
+        if smoke.use_window and smoke.frame_end <= smoke.frame_start:
+            yield Problem(ob.name, "Its smoke ends before it starts; raise its end frame")
+    elif physics.role == "FLOCK":
+        flock = physics.flock
+        if not flock.slowest <= flock.speed <= flock.fastest:
+            yield Problem(ob.name, "Its speed is not between its slowest and its fastest")
+        if flock.space > flock.sight:
+            yield Problem(ob.name, "It needs more space than it sees; raise its sight")
+        if flock.goal is not None and flock.goal.name not in scene.objects:
+            yield Problem(ob.name, f"Its goal {flock.goal.name} is not in the scene")
 
 
 def _open_mesh(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:

@@ -19,6 +19,7 @@ from impetus.backend.contract.shot_check import check_shot
 
 from . import surroundings
 from .acts import ActReader
+from .air import AirReader
 from .bodies import BodyReader
 from .diffusion import MethodReader
 from .forces import FieldReader
@@ -67,6 +68,7 @@ class _SceneReader:
         self.gravity: list[NDArray[np.float64]] = []
         self.fields = FieldReader(layer, self.metres, self._warn)
         self.acts = ActReader(layer, self.metres, self.frames.tracked.start)
+        self.air = AirReader(layer, self.metres, self.arrays)
 
     def sample(self) -> None:
         """Walk the tracked frames."""
@@ -81,13 +83,15 @@ class _SceneReader:
             self.gravity.append(np.array(pull, np.float64) * self.metres)
             self.fields.add(depsgraph)
             self.acts.add(depsgraph)
+            self.air.add(depsgraph)
 
     def shot(self) -> Shot:
         """Put the shot together; leaves the scene at the simulation's start."""
         self.scene.frame_set(self.frames.simulation_start)
         things = self.things.present(self.frames.tracked_count)
         reader = BodyReader(self.arrays, self.metres, self.frames.simulation_start, self.warnings)
-        bodies = (reader.read(thing) for thing in things if thing.kind != "LIGHT")
+        read = [(t, reader.read(t)) for t in things if t.kind != "LIGHT"]
+        bodies = [(thing, body) for thing, body in read if body is not None]
         gravity = np.stack(self.gravity)
         settings = self.scene.impetus
         return Shot(
@@ -96,8 +100,11 @@ class _SceneReader:
             film=self.camera.film,
             camera=self.camera.track(self.arrays, self.metres),
             gravity=self.arrays.add(gravity if (gravity != gravity[0]).any() else gravity[:1]),
-            bodies=tuple(body for body in bodies if body is not None),
+            bodies=tuple(body for thing, body in bodies if _is_body(thing)),
             forces=self._forces(things),
+            emitters=tuple(self.air.emitter(t, b) for t, b in bodies if t.role == "SMOKE"),
+            gas=self.air.gas(settings.gas),
+            flocks=tuple(self.air.flock(t, b) for t, b in bodies if t.role == "FLOCK"),
             lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
             world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
             simulation=self._simulation(),
@@ -130,3 +137,10 @@ class _SceneReader:
     def _warn(self, text: str) -> None:
         if text not in self.warnings:
             self.warnings.append(text)
+
+
+def _is_body(thing: Thing) -> bool:
+    """Whether a thing is seen where it stands: a flock flies, what smokes may be hidden."""
+    if thing.role == "SMOKE":
+        return bool(thing.original.impetus.smoke.show)
+    return thing.role != "FLOCK"

@@ -83,7 +83,7 @@ class BodyReader:
         world, reference = thing.world, thing.frames.index(self._start)
         if thing.changes_shape:
             self._warn(thing, "its mesh changes shape; only its movement is used")
-        if thing.role in {"DYNAMIC", "STATIC"}:
+        if thing.role in {"DYNAMIC", "STATIC", "FLOCK"}:
             if thing.role == "STATIC" and not (world == world[:1]).all():
                 self._warn(thing, f"it is static but moves; its place at frame {self._start} holds")
             world, reference = world[reference : reference + 1], 0

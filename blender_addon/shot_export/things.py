@@ -42,7 +42,7 @@ class Things:
     """Collects what is there, frame by frame."""
 
     def __init__(self, scene: bpy.types.Scene, layer: bpy.types.ViewLayer) -> None:
-        self._domain = scene.impetus.domain
+        self._rooms = _rooms(scene)
         self._shown = shown_in_render(layer)
         self._found: dict[Any, Thing] = {}
         self._meshes: dict[Any, Triangles | None] = {}
@@ -83,7 +83,7 @@ class Things:
         self, instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object
     ) -> bool:
         kind = original.type
-        if original == self._domain or (kind not in MESHABLE and kind != "LIGHT"):
+        if original in self._rooms or (kind not in MESHABLE and kind != "LIGHT"):
             if kind in _UNSEEN and not original.hide_render:
                 self._warn(original.name, f"objects of type {kind.title()} are not drawn")
             return False
@@ -118,6 +118,13 @@ class Things:
     def _warn(self, where: str, text: str) -> None:
         if (line := f"{where}: {text}.") not in self.warnings:
             self.warnings.append(line)
+
+
+def _rooms(scene: bpy.types.Scene) -> set[bpy.types.Object]:
+    """Return the objects that are bounds, and not to be seen themselves."""
+    found = {scene.impetus.domain, scene.impetus.gas.domain}
+    found |= {ob.impetus.flock.bounds for ob in scene.objects if ob.impetus.role == "FLOCK"}
+    return found - {None}
 
 
 def _key(instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object) -> Any:

@@ -96,6 +96,14 @@ def face_field(domain: FluidDomain) -> Any:
     return field
 
 
+def face_places(domain: FluidDomain, d: int) -> NDArray[np.float64]:
+    """The middles (faces along d, dimension) [m] of the faces along axis d."""
+    counts = [n + (k == d) for k, n in enumerate(domain.shape)]
+    axes = [np.arange(n) + 0.5 * (k != d) for k, n in enumerate(counts)]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    return np.asarray(grid * domain.spacing + np.asarray(domain.origin))
+
+
 # Loops below run at run time, not unrolled: the kernels that inline them would take minutes to
 # compile in three dimensions.
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import taichi as ti
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ..array_types import Floats, Vec3, Vec3s, Volume, f32, i32, ivec3, vec3
 from .grid import sample_cells
@@ -24,7 +24,7 @@ def light_left(
     *,
     origin: Sequence[float],
     spacing: float,
-    lamp: Sequence[float],
+    lamp: ArrayLike,
     parallel: bool,
 ) -> NDArray[np.float32]:
     """Return the share (n,) of a lamp's light that reaches `points` (n, 3) [m] through the smoke.

@@ -22,7 +22,8 @@ from ...contract.outlook.load import (
 from ...contract.outlook.standing import particle_count
 from ...contract.shot import Body, Shot
 from .domain import domain_of
-from .facing import faced, shown_area
+from .facing import shown_area
+from .herds import Herds
 from .looks import BodySplats, body_splats, concatenate
 from .matter import Matter, matter_of, volume_of
 from .seeds import body_rng
@@ -107,16 +108,18 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
     spacing = domain.spacing if domain else 0.0
     parts = []
     counts = splat_counts(shot, arrays, shapes)
+    herds, known = Herds(shot), dict[object, BodySplats]()
     for i, (body, count) in enumerate(zip(shot.bodies, counts, strict=True)):
-        splats = body_splats(
-            body,
-            arrays,
-            shapes[i],
-            seen=faced(shot, arrays, body, shapes[i]),
-            count=count,
-            thickness=thickness_of(body, shapes[i], spacing),
-            rng=body_rng(shot.seed, body.name, "splats"),
-        )
+        if (splats := known.get(herds.key(body))) is None:
+            splats = known[herds.key(body)] = body_splats(
+                body,
+                arrays,
+                shapes[i],
+                seen=herds.seen(shot, arrays, body, shapes[i]),
+                count=count,
+                thickness=thickness_of(body, shapes[i], spacing),
+                rng=body_rng(shot.seed, body.name, "splats"),
+            )
         parts.append(_placed(shot, arrays, body, splats))
     return _assembled(shot, arrays, shapes, domain, parts, slow)
 
@@ -133,9 +136,9 @@ def splat_counts(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> tuple
     Dynamic bodies share among themselves, whatever else the scene shows: neither another piece of
     scenery nor another camera changes what is simulated.
     """
-    weights = np.zeros(len(shot.bodies))
+    weights, herds = np.zeros(len(shot.bodies)), Herds(shot)
     for i, (body, shape) in enumerate(zip(shot.bodies, shapes, strict=True)):
-        area = shown_area(shape, faced(shot, arrays, body, shape))
+        area = shown_area(shape, herds.seen(shot, arrays, body, shape))
         weights[i] = area * body.splat_density * _weight(body)
     moving = np.array([body.role == "dynamic" for body in shot.bodies], bool)
     counts = np.zeros(len(shot.bodies), int)

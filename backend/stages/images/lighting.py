@@ -8,6 +8,7 @@ import numpy as np
 from ....kernels.splats.project import SplatPose
 from ....kernels.splats.shade import Reflectance, ShadowMap, add_lamp
 from ...contract.arrays import Array
+from ..air.veil import Veil
 from .lamps import Lamp
 from .nearness import Nearness
 from .reflectance import Surface
@@ -60,12 +61,15 @@ def shade(
     ambient: Array,
     lamps: Sequence[tuple[Lamp, ShadowMap | None]],
     nearness: Nearness | None = None,
+    veil: Veil | None = None,
 ) -> Shaded:
     """Return the colour of splats in this pose, seen from `eye` (3,) [m].
 
     `normal` (n, 3) world, unit or zero; `ambient` (3,) radiance from everywhere, which without
-    `nearness` reaches all splats alike.
+    `nearness` reaches all splats alike; `veil` is the gas between lamps and splats.
     """
+    if not len(pose.mean):
+        return Shaded(surface.emission, surface.opacity, np.asarray(normal, np.float32))
     mean = np.ascontiguousarray(pose.mean, np.float32)
     to_eye = (eye - mean).astype(np.float32)
     to_eye /= np.maximum(np.linalg.norm(to_eye, axis=1, keepdims=True), 1e-9)
@@ -78,10 +82,13 @@ def shade(
         surface.wrap,
     )  # fmt: skip
     for lamp, shadow in lamps:
+        given = radiance if veil is None else np.zeros_like(radiance)
         add_lamp(
-            radiance, lamp.record, mean=mean, normal=normal, eye=np.asarray(eye, np.float32),
+            given, lamp.record, mean=mean, normal=normal, eye=np.asarray(eye, np.float32),
             reflectance=reflectance, shadow=shadow,
         )  # fmt: skip
+        if veil is not None:
+            radiance += given * veil.left(mean, lamp)[:, None]
     if nearness is None:
         radiance += surroundings(surface, normal, to_eye, ambient)
     else:

@@ -11,6 +11,9 @@ from ....kernels.splats.raster import Passes, render_splats
 from ....kernels.warp import motion_validity
 from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot
+from ..air.light import lit_gas
+from ..air.rows import Rows, with_gas
+from ..air.veil import veil_of
 from ..bodies.prepare import Prepared
 from ..splats import PosedSplats
 from .backdrop import backdrop_of
@@ -151,6 +154,7 @@ def _draw(
 ) -> Passes:
     """Light and rasterise one frame; `others` are the frames before and after."""
     shot, view = scene.shot, scene.view(frame)
+    veil = veil_of(shot, posed.gas.frame) if posed.gas is not None else None
     lamps = []
     for lamp in lamps_at(shot, scene.arrays, frame):
         listener.check()
@@ -167,17 +171,30 @@ def _draw(
         ambient=np.array(shot.world.ambient, np.float32),
         lamps=lamps,
         nearness=Nearness(scene.arena, posed.pose, posed.normal, scene.surface.opacity),
+        veil=veil,
     )
     listener.check()
+    rows = Rows(
+        posed.pose, shaded.color, shaded.opacity, shaded.normal, scene.body,
+        *(other[0] if other else None for other in others),
+    )  # fmt: skip
+    if posed.gas is not None and veil is not None:
+        color = lit_gas(shot, posed.gas, lamps, veil=veil, eye=view.camera_to_world[:3, 3])
+        rows = with_gas(rows, posed.gas, color, index=len(shot.bodies))
+        listener.check()
+    before, after = (
+        (pose, other[1]) if pose is not None and other is not None else None
+        for pose, other in zip((rows.before, rows.after), others, strict=True)
+    )
     return render_splats(
-        posed.pose,
+        rows.pose,
         view,
-        color=shaded.color,
-        opacity=shaded.opacity,
-        normal=shaded.normal,
-        index=scene.body,
-        before=others[0],
-        after=others[1],
+        color=rows.color,
+        opacity=rows.opacity,
+        normal=rows.normal,
+        index=rows.index,
+        before=before,
+        after=after,
     )
 
 

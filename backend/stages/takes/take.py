@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from ...contract.air_check import object_names
 from ...contract.errors import ShotError
 from ...contract.messages import FrameFile, Stage
 from ...contract.shot import FrameRange, Shot
@@ -30,7 +31,7 @@ FrameState = Literal["missing", "whole"]
 
 
 class TakeRecord(msgspec.Struct, frozen=True):
-    """What take.json holds. `bodies` are in the order of the object index: the first is 1."""
+    """What take.json holds. `bodies` are what is seen, in the order of the object index from 1."""
 
     format: int
     name: str
@@ -116,7 +117,7 @@ class Take:
             fps=shot.frames.fps,
             width=shot.film.width,
             height=shot.film.height,
-            bodies=tuple(body.name for body in shot.bodies),
+            bodies=object_names(shot),
             settings={
                 "simulation_start": shot.frames.simulation_start,
                 "simulation": shot.simulation,
