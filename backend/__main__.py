@@ -1,4 +1,4 @@
-"""The command `impetus`: serve, render, jobs, doctor, inspect, evaluate, train.
+"""The command `impetus`: serve, render, lift, jobs, doctor, inspect, evaluate, train.
 
 Each part imports what it needs when it runs, so that `serve` loads neither torch nor taichi.
 """
@@ -88,6 +88,43 @@ def render(
     folder = cache or user_folder() / "cache"
     options = MethodOptions(method, method_preset, prompt, negative_prompt, model)
     sys.exit(render_shot(shot, out, folder, device=device, resume=resume, options=options))
+
+
+@app.command()
+def lift(
+    picture: Annotated[Path, typer.Argument(help="A PNG, JPEG or other picture.")],
+    out: Annotated[Path, typer.Option(help="Folder of the body.")],
+    mask: Annotated[Path | None, typer.Option(help="The object painted white.")] = None,
+    box: Annotated[
+        str | None, typer.Option(help="LEFT,TOP,RIGHT,BOTTOM in pixels around the object.")
+    ] = None,
+    sam: Annotated[Path | None, typer.Option(help="Folder of a Segment Anything model.")] = None,
+    depth: Annotated[Path | None, typer.Option(help="Depth: .npy, .exr or a grey picture.")] = None,
+    depth_kind: Annotated[
+        str, typer.Option(help="metric, depth (larger is farther) or disparity.")
+    ] = "depth",
+    depth_model: Annotated[
+        Path | None, typer.Option(help="Folder of a monocular depth model.")
+    ] = None,
+    lgm: Annotated[Path | None, typer.Option(help="LGM's weights, as safetensors.")] = None,
+    view: Annotated[
+        list[Path] | None, typer.Option(help="For LGM, three times: from 90, 180, 270 degrees.")
+    ] = None,
+    length: Annotated[float, typer.Option(help="Metres of the object's longer side.")] = 1.0,
+    lens: Annotated[
+        float, typer.Option(help="Millimetres, as Blender's cameras have them.")
+    ] = 50.0,
+    roundness: Annotated[float, typer.Option(help="1 makes a ball of a disc.")] = 1.0,
+    splats: Annotated[int | None, typer.Option(help="How many; by the picture if absent.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Make a body of one picture: splats, a closed mesh, and the camera that saw it."""
+    from .stages.lifts.command import lift_picture
+
+    ways = {"mask": mask, "box": box, "sam": sam, "depth": depth, "depth_kind": depth_kind,
+            "depth_model": depth_model, "lgm": lgm, "views": tuple(view or ()), "length": length,
+            "lens": lens, "roundness": roundness, "splats": splats}  # fmt: skip
+    typer.echo(lift_picture(picture, out, ways, device=device))
 
 
 @app.command()

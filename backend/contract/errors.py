@@ -3,6 +3,7 @@
 ImpetusError
 ├── ShotError            a shot, or something in it, cannot be made as it stands
 ├── CaptureError         a file of splats or points is not what it should be
+├── LiftError            a picture cannot become a body as it stands
 ├── ModelError           a folder or file of weights is not what it should be
 ├── TrainingDataError    made data is not where or what it should be, or cannot be made
 ├── SimulationError      the physics left the range in which it is right
@@ -47,6 +48,12 @@ class CaptureError(ImpetusError):
     """Raised before anything of the file is kept: its name, what it is, what it should be."""
 
     code = "BAD_CAPTURE"
+
+
+class LiftError(ImpetusError):
+    """Raised where a picture and what comes with it is read: what it is, what it should be."""
+
+    code = "BAD_PICTURE"
 
 
 class ModelError(ImpetusError):

@@ -1,0 +1,43 @@
+"""What `impetus lift` does: options as they are typed, to a folder that holds the body."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from ...contract.errors import LiftError
+from ..device import DeviceName, start_device
+from .lift import LiftOptions, lift
+from .lift_files import write_lift
+
+
+def lift_picture(picture: Path, out: Path, options: Mapping[str, Any], *, device: str) -> str:
+    """Make the body and write it; return what it is, in a sentence or more.
+
+    `options` are those of LiftOptions by name, the box as text. Raises LiftError, ModelError.
+    """
+    chosen = {**options, "box": _box(options.get("box"))}
+    start_device(cast(DeviceName, device))
+    made = lift(picture, LiftOptions(**chosen))
+    write_lift(out, made)
+    size = np.ptp(made.splats.mean, axis=0)
+    told = [
+        f"{len(made.splats):,} splats, {size[0]:.3g} x {size[1]:.3g} x {size[2]:.3g} m, "
+        f"in {out}. Its front view matches the picture by {made.match:.1f} dB.",
+        *made.notes,
+    ]
+    return "\n".join(told)
+
+
+def _box(text: str | None) -> tuple[int, int, int, int] | None:
+    if text is None:
+        return None
+    try:
+        left, top, right, bottom = (round(float(part)) for part in text.split(","))
+    except (ValueError, OverflowError) as err:
+        raise LiftError(
+            f"Expected a box as LEFT,TOP,RIGHT,BOTTOM in pixels, got {text!r}.",
+            "Such as --box 20,40,300,500.",
+        ) from err
+    return left, top, right, bottom

@@ -1,0 +1,1 @@
+"""LGM, a network that sees splats in four views (Tang et al., Large Multi-View Gaussian Model)."""

@@ -1,0 +1,156 @@
+"""Splats over a lifted form, coloured by the picture so that its own view shows it again."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial.transform import Rotation
+
+from ....kernels.splats.project import SplatPose, View, project
+from ....kernels.splats.raster import rasterise_plain
+from ..bodies.looks import CLOSED_SIGMA, FLATNESS, OPAQUE, tangent_frames
+from ..bodies.sampling import surface_samples
+from ..bodies.shape import Shape
+from ..takes.picture import encode_srgb
+from .background import spread
+from .picture import Floats, Picture
+from .seen import Seen
+
+PITCH = 1.15
+"Pixels of the picture between splats on the side that it shows."
+BACK_SHARE = 0.3
+"Splats on the side that it does not show, for each one on the other."
+MOST, LEAST = 120_000, 500
+"Splats of one lift, unless other numbers are asked for."
+EDGE = 0.97
+"Share of a pixel that must be the object's for its colour to be the object's own."
+CORRECTIONS = 6
+"Rounds of adding what the view lacks to the colours: splats blur, and so undo it."
+INSET = 1.1
+"Pixels that splats lie below the surface: so far they are seen beyond it, where many overlap."
+FACING = 0.05
+"A splat is on the side that is seen if it faces the camera by more than this cosine."
+
+
+@dataclass(frozen=True)
+class Splats:
+    """The n splats of a body, in its space.
+
+    `mean` (n, 3) [m]; `scale` (n, 3) standard deviations [m], of discs the last across; `turn`
+    (n, 4) wxyz; `color` (n, 3) linear; `opacity` (n,).
+    """
+
+    mean: Floats
+    scale: Floats
+    turn: Floats
+    color: Floats
+    opacity: Floats
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+    @property
+    def axes(self) -> Floats:
+        """Half axes (n, 3, 3) as columns."""
+        turns = Rotation.from_quat(self.turn, scalar_first=True).as_matrix()
+        return np.asarray(turns * self.scale[:, None, :], np.float32)
+
+    def seen_by(self, view: View) -> tuple[Floats, Floats, Floats]:
+        """Return linear premultiplied colour (h, w, 3), alpha and depth (h, w) of a view."""
+        pose = SplatPose(self.mean, self.axes)
+        return rasterise_plain(project(pose, view, color=self.color, opacity=self.opacity), view)
+
+
+def splats_over(
+    shape: Shape, picture: Picture, mask: Floats, seen: Seen, *, count: int | None = None,
+    rng: np.random.Generator,
+) -> Splats:  # fmt: skip
+    """Cover a form with splats in the picture's colours; those it does not show mirror it.
+
+    `mask` (H, W) says which pixels show the object: colours of its border, which the background
+    mixes into, are its nearest inner ones'. Without `count` they stand PITCH pixels apart.
+    """
+    centre = shape.vertices[shape.triangles].mean(axis=1)
+    to_eye = seen.camera_to_body[:3, 3] - centre
+    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
+    front = np.einsum("fd,fd->f", shape.face_normals, to_eye) > 0
+    wanted = shape.areas[front].sum() / (PITCH * seen.metres_per_pixel) ** 2
+    total = count or int(np.clip((1 + BACK_SHARE) * wanted, LEAST, MOST))
+    first = round(total / (1 + BACK_SHARE))
+    colors = own_colors(picture, mask)
+    parts = [_discs(shape, part, number, colors, seen, rng)
+             for part, number in ((front, first), (~front, total - first))]  # fmt: skip
+    names = ("mean", "scale", "turn", "color", "opacity")
+    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
+    return corrected(Splats(*joined), colors, seen)
+
+
+def own_colors(picture: Picture, mask: Floats) -> Floats:
+    """Return the object's linear colours (H, W, 3), continued beyond its border."""
+    solid = mask >= EDGE
+    if not solid.any():  # thin as hair all over
+        solid = mask >= mask.max()
+    return spread(picture.linear, solid)
+
+
+def corrected(splats: Splats, target: Floats, seen: Seen) -> Splats:
+    """Change colours until the camera's view shows `target` (H, W, 3), linear; shape stays.
+
+    Each round adds to a splat what its pixel lacks (Van Cittert's deconvolution). Splats that face
+    away get what their pixel shows in front of them: the back mirrors the front.
+    """
+    pixel, _ = seen.to_picture(splats.mean)
+    normal = Rotation.from_quat(splats.turn, scalar_first=True).as_matrix()[:, :, 2]
+    to_eye = seen.camera_to_body[:3, 3] - splats.mean
+    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
+    faces = np.einsum("nd,nd->n", normal, to_eye) > FACING
+    color = _at(target, pixel)
+    view = seen.view()
+    result = Splats(splats.mean, splats.scale, splats.turn, color, splats.opacity)
+    for _ in range(CORRECTIONS):
+        shown, alpha, _ = result.seen_by(view)
+        lacking = np.where(
+            alpha[..., None] > 0.5, target - shown / np.maximum(alpha, 0.5)[..., None], 0
+        )
+        more = _at(lacking.astype(np.float32), pixel)
+        color = np.where(faces[:, None], np.clip(color + more, 0, None), color)
+        result = Splats(splats.mean, splats.scale, splats.turn, color, splats.opacity)
+    return result
+
+
+def front_view(splats: Splats, seen: Seen, behind: Floats) -> Floats:
+    """Return what the camera sees (H, W, 3) sRGB, before what lies behind, (H, W, 3) sRGB."""
+    color, alpha, _ = splats.seen_by(seen.view())
+    return np.asarray(encode_srgb(color) + (1 - alpha[..., None]) * behind, np.float32)
+
+
+def _discs(
+    shape: Shape, part: NDArray[np.bool_], count: int, colors: Floats, seen: Seen,
+    rng: np.random.Generator,
+) -> Splats:  # fmt: skip
+    samples = surface_samples(shape, part, max(count, 16), rng)
+    corners = shape.corner_normals[samples.triangle]
+    normal = np.einsum("nk,nkd->nd", samples.barycentric, corners).astype(np.float64)
+    length = np.linalg.norm(normal, axis=1, keepdims=True)
+    normal = np.where(length > 0.1, normal / np.maximum(length, 0.1), samples.normal)
+    normal /= np.linalg.norm(normal, axis=1, keepdims=True)
+    turn = Rotation.from_matrix(tangent_frames(normal)).as_quat(scalar_first=True)
+    sigma = CLOSED_SIGMA * samples.spacing
+    mean = samples.position - INSET * seen.metres_per_pixel * normal
+    number = len(mean)
+    return Splats(
+        mean.astype(np.float32),
+        np.tile(np.float32(sigma) * np.array([1, 1, FLATNESS], np.float32), (number, 1)),
+        turn.astype(np.float32),
+        _at(colors, seen.to_picture(mean)[0]),
+        np.full(number, OPAQUE, np.float32),
+    )
+
+
+def _at(image: Floats, pixel: NDArray[np.float64]) -> Floats:
+    """Read an image (H, W, 3) at pixels (n, 2), between their centres."""
+    place = [pixel[:, 1] - 0.5, pixel[:, 0] - 0.5]
+    planes = [ndimage.map_coordinates(image[..., k], place, order=1, mode="nearest")
+              for k in range(3)]  # fmt: skip
+    return np.stack(planes, axis=1).astype(np.float32)
