@@ -1,6 +1,6 @@
 """Lumps of matter for the suite `physics`, in a domain of one metre, and how they are pushed."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,12 +32,16 @@ class Result:
 
 @dataclass(frozen=True)
 class Lump:
-    """A box of particles, two to a cell along each axis; metres, m/s."""
+    """A box of particles, two to a cell along each axis; metres, m/s.
+
+    `within` cuts a shape out of it: positions (n, 3) to booleans (n,).
+    """
 
     low: ArrayLike
     high: ArrayLike
     law: Law
     velocity: ArrayLike = (0.0, 0.0, 0.0)
+    within: Callable[[Floats], NDArray[np.bool_]] | None = None
 
 
 def make(
@@ -57,6 +61,7 @@ def make(
     counts = np.maximum(np.round((high - low) / step).astype(int), 1)
     axes = [a + step * (np.arange(n) + 0.5) for a, n in zip(low, counts, strict=True)]
     at = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    at = at if lump.within is None else at[lump.within(at)]
     at += np.random.default_rng(0).uniform(-0.2, 0.2, at.shape) * step
     same = np.zeros(len(at), np.int32)
     seen = np.zeros((0, 3)) if tracers is None else tracers

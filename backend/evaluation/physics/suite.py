@@ -27,8 +27,10 @@ from .cases import (
     push,
     spin_up,
 )
+from .flows import FLOW_CASES
 from .fluids import FLUID_CASES
 from .forces import FORCE_CASES
+from .solids import SOLID_CASES
 
 Floats = NDArray[np.float64]
 
@@ -146,45 +148,6 @@ def tank(seconds: float = 4.0, cells: int = 32) -> Result:
     )
 
 
-def heap(seconds: float = 2.0, cells: int = 48) -> Result:
-    """A column of sand runs out as far as real ones do, and its grains lie as dense as before.
-
-    Lube et al. 2004: from r0 to r0 (1 + 1.6 sqrt(h0 / r0)), whatever the grains; the heap's slope
-    ends well below the friction angle, since it comes to rest from flowing.
-    """
-    lump = Lump((0.4, 0.4, 0.1), (0.6, 0.6, 0.4), SAND)
-    solver = make(lump, cells, ground=Plane(0.1, "stick", 0.0))
-    speed = []
-    for _ in range(round(seconds * FPS)):
-        solver.advance(1 / FPS, push((0, 0, -EARTH)))
-        speed.append(float(np.linalg.norm(solver.velocity(), axis=1).mean()))
-    x = solver.position().astype(float)
-    radius = np.linalg.norm(x[:, :2] - 0.5, axis=1)
-    rings = np.arange(0.0, radius.max(), 1.0 / cells)
-    inside = [(radius >= r) & (radius < r + 1.0 / cells) for r in rings]
-    surface = np.array([np.quantile(x[i, 2], 0.98) - 0.1 if i.sum() > 5 else 0 for i in inside])
-    middle = rings + 0.5 / cells
-    layer = (x[:, 2] - 0.1) * cells
-    core = (radius < 0.06) & (layer > 1.0) & (layer < 2.5)
-    packing = core.sum() / (8 * 1.5 * np.pi * (0.06 * cells) ** 2)
-    flank = (surface > 0.2 * surface.max()) & (surface < 0.8 * surface.max())
-    r0 = 0.2 / np.pi**0.5
-    angle = float(np.degrees(np.arctan(-np.polyfit(middle[flank], surface[flank], 1)[0])))
-    return Result(
-        {
-            "packing": float(packing),
-            "slope_degrees": angle,
-            "friction_degrees": float(np.degrees(SAND.friction_angle)),
-            "speed_at_end": speed[-1],
-            "runout_over_lube": float(
-                np.quantile(radius, 0.99) / (r0 * (1 + 1.6 * (0.3 / r0) ** 0.5))
-            ),
-        },
-        ("radius [m]", "height [m]"),
-        [("heap", middle, surface)],
-    )
-
-
 def tracers(turns: float = 2.0, cells: int = 32) -> Result:
     """Tracers put onto the particles of a spinning block stay beside them."""
     lump = Lump((0.375,) * 3, (0.625,) * 3, JELLY)
@@ -230,9 +193,10 @@ CASES: dict[str, Callable[[], Result]] = {
     "conservation": conservation,
     "slope": slope,
     "tank": tank,
-    "heap": heap,
     "tracers": tracers,
     "same bits": same_bits,
+    **SOLID_CASES,
+    **FLOW_CASES,
     **FORCE_CASES,
     **FLUID_CASES,
 }

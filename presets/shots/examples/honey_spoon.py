@@ -26,7 +26,7 @@ def build() -> bpy.types.Scene:
     parts.world(scene, (0.75, 0.72, 0.66), 0.7)
     parts.lamp("Window", 14.0, (1.0, 0.93, 0.82), (-0.7, 0.6, 0.8), area=0.6)
     parts.lamp("Key", 2.2, (1.0, 0.92, 0.82), (1.2, -1.5, 2.2))
-    parts.camera(scene, [(1, (0.42, -0.78, 0.42))], (-0.01, 0.0, 0.14), 60)
+    parts.camera(scene, [(1, (0.42, -0.78, 0.46))], (-0.01, 0.0, 0.165), 50)
     return scene
 
 
