@@ -45,9 +45,10 @@ def twin_render(
         if not camera.near <= p[2] <= camera.far or opacity[i] < LEAST:
             continue
         focal, center = camera.intrinsics[:2], camera.intrinsics[2:]
-        offset = torch.stack([x, y], -1) - (p[:2] / p[2] * focal + center)
+        place, d = (p[:2], None) if camera.orthographic else (p[:2] / p[2], p[2])
+        offset = torch.stack([x, y], -1) - (place * focal + center)
         own = rotation @ axes[i]
-        b = jacobian(held(p[:2] / p[2], camera), p[2], focal) @ own
+        b = jacobian(held(place, camera), d, focal) @ own
         blurred = b @ b.T + DILATION * torch.eye(2)
         fall = torch.einsum("...i,ij,...j->...", offset, torch.linalg.inv(blurred), offset)
         a = opacity[i].clamp(max=1) * torch.exp(-0.5 * fall)
@@ -60,9 +61,9 @@ def twin_render(
         fragile |= taken & ((a - CAP).abs() < 1e-5)
         fragile |= (light - STOP).abs() < 1e-6
         g = torch.where(light.detach() >= SURFACE, w, 0.0)
-        inverse, edge = depth_inverse(p, own, focal, offset)
+        z, edge = depth_inside(p, own, focal, offset, camera.orthographic)
         fragile |= (g > 0) & edge
-        surface, deep = surface + g, deep + g / inverse
+        surface, deep = surface + g, deep + g * z
         total = total + w[..., None] * color[i]
         light = light - w
     alpha = 1 - light
@@ -71,25 +72,34 @@ def twin_render(
     return Twin(Images(total, alpha, depth), fragile.detach())
 
 
-def depth_inverse(p: Tensor, own: Tensor, focal: Tensor, offset: Tensor) -> tuple[Tensor, Tensor]:
-    """1/z by regression on the pixel, held at four sigma and a pixel and within 4 times.
+def depth_inside(
+    p: Tensor, own: Tensor, focal: Tensor, offset: Tensor, orthographic: bool
+) -> tuple[Tensor, Tensor]:
+    """z by regression of 1/z on the pixel, held at four sigma and a pixel and within 4 times.
 
-    And where it is on the edge of being held: the slope jumps there.
+    Of z itself where rays are parallel. And where it is on the edge of being held: the slope jumps
+    there.
     """
-    b = jacobian(p[:2] / p[2], p[2], focal) @ own
+    place, d = (p[:2], None) if orthographic else (p[:2] / p[2], p[2])
+    b = jacobian(place, d, focal) @ own
     s = b @ b.T
     gain = b.T @ torch.linalg.inv(s + (1e-4 + 1e-7 * torch.trace(s)) * torch.eye(2))
-    slope = -own[2] / p[2] ** 2
-    w, along = 1 / p[2], slope @ gain
+    slope = own[2] if orthographic else -own[2] / p[2] ** 2
+    w, along = p[2] if orthographic else 1 / p[2], slope @ gain
     spread = 4 * slope.norm() + along.norm()
     low, high = torch.maximum(w - spread, w / 4).detach(), torch.minimum(w + spread, 4 * w).detach()
     free = w + offset @ along
     edge = torch.minimum((free - low).abs(), (free - high).abs()) < 1e-5 * w
-    return torch.minimum(torch.maximum(free, low), high), edge
+    kept = torch.minimum(torch.maximum(free, low), high)
+    return kept if orthographic else 1 / kept, edge
 
 
-def jacobian(ray: Tensor, depth: Tensor, focal: Tensor) -> Tensor:
-    zero = torch.zeros_like(depth)
+def jacobian(ray: Tensor, depth: Tensor | None, focal: Tensor) -> Tensor:
+    zero = torch.zeros_like(focal[0])
+    if depth is None:  # rays are parallel
+        return torch.stack(
+            [torch.stack([focal[0], zero, zero]), torch.stack([zero, focal[1], zero])]
+        )
     row_x = torch.stack([focal[0] / depth, zero, -focal[0] * ray[0] / depth])
     row_y = torch.stack([zero, focal[1] / depth, -focal[1] * ray[1] / depth])
     return torch.stack([row_x, row_y])

@@ -25,6 +25,8 @@ class Reference:
     depth: Floats
     normal: Floats
     index: NDArray[np.int32]
+    median: Floats
+    coverage: Floats
     forward: Floats
     backward: Floats
     depth_after: Floats
@@ -51,6 +53,7 @@ def reference_render(
     total, deep = np.zeros((height, width, 3)), np.zeros((height, width))
     facing, heaviest = np.zeros((height, width, 3)), np.zeros((height, width))
     owner = np.full((height, width), -1, np.int32)
+    median, bare = np.full((height, width), np.inf), np.ones((height, width))
     fragile = np.zeros((height, width), bool)
     others = [after, before]
     moved = [np.zeros((height, width, 3)) for _ in others]
@@ -59,39 +62,37 @@ def reference_render(
         p = local[i]
         if not view.near <= p[2] <= view.far or opacity[i] < LEAST:
             continue
-        center = p[:2] / p[2] * view.intrinsics[:2] + view.intrinsics[2:]
-        offset = np.stack([x - center[0], y - center[1]], -1)
         axes = view.world_to_camera()[0] @ pose.axes[i].astype(np.float64)
-        blurred, sharp = _blending_covariances(p, axes, view)
-        strength = opacity[i] * (_compensation(blurred) if antialias else 1)
-        a = strength * np.exp(-0.5 * _mahalanobis(offset, blurred))
-        keen = strength * np.exp(-0.5 * _mahalanobis(offset, sharp))
+        offset, a, shape, strength = _alphas(p, axes, view, opacity[i], antialias)
+        keen = strength * shape
         alpha = np.minimum(CAP, a)
         taken = (a >= LEAST) & (light >= STOP)
         w = np.where(taken, alpha * light, 0)
-        fragile |= (light > 1e-3) & (np.abs(a / LEAST - 1) < 1e-3)
-        fragile |= taken & (np.abs(light - SURFACE) < 1e-4)
-        fragile |= (sharp_light > 1e-3) & (np.abs(keen / LEAST - 1) < 1e-3)
-        fragile |= (keen >= LEAST) & (np.abs(sharp_light - SURFACE) < 1e-4)
+        fragile |= _hangs(light, sharp_light, a, keen)
+        looks = (keen >= LEAST) & ((light >= STOP) | (sharp_light >= SURFACE))
+        bare = np.where(looks, bare * (1 - shape), bare)
         solid = (keen >= LEAST) & (sharp_light >= SURFACE)
         surely = np.where(solid, np.minimum(CAP, keen) * sharp_light, 0)
         sharp_light = sharp_light - surely
         g = surely + BLUR * np.where(light >= SURFACE, w, 0)
         inverse, steps = _regressions(i, p, axes, view, pose, others)
-        z = 1 / _held(inverse[0] + offset @ inverse[1], 1 / p[2], axes[2] / p[2] ** 2, inverse[1])
+        z = _held(inverse[0] + offset @ inverse[1], inverse)
+        z = z if view.orthographic else 1 / z
         surface, deep = surface + g, deep + g * z
         total, facing = total + w[..., None] * color[i], facing + g[..., None] * normal[i]
         for k, other in enumerate(others):
             if other is not None:
-                moved[k] += g[..., None] * _follow(x, y, z, offset, steps[k], view, other[1])
+                follow = _follow_parallel if view.orthographic else _follow
+                moved[k] += g[..., None] * follow(x, y, z, offset, steps[k], view, other[1])
         fragile |= (light > 0.5) & (np.abs(light - w - 0.5) < 1e-5)
         fragile |= (light > 0.5) & (w > 0) & (heaviest > 0) & (np.abs(w - heaviest) < 1e-5)
         owns = (light > 0.5) & (w > 0) & ((light - w <= 0.5) | (w > heaviest))
-        owner[owns], heaviest[owns] = index[i], w[owns]
+        owner[owns], heaviest[owns], median[owns] = index[i], w[owns], z[owns]
         light = light - w
     frames = [other and other[1] for other in others]
     sums = [total, facing, deep, surface]
-    return _finish(view, frames, light, sums, moved, owner, fragile)
+    elected = (owner, median, 1 - bare)
+    return _finish(view, frames, light, sums, moved, elected, fragile)
 
 
 def _finish(
@@ -100,7 +101,7 @@ def _finish(
     light: Floats,
     sums: list[Floats],
     moved: list[Floats],
-    owner: NDArray[np.int32],
+    elected: tuple[NDArray[np.int32], Floats, Floats],
     fragile: NDArray[np.bool_],
 ) -> Reference:
     total, facing, deep, surface = sums
@@ -113,7 +114,7 @@ def _finish(
         motion = np.zeros((view.height, view.width, 3))
         motion[..., 2] = np.inf
         if other is not None:
-            motion[..., :2] = _background(x, y, view, other)
+            motion[..., :2] = 0 if view.orthographic else _background(x, y, view, other)
             motion = np.where((alpha >= 0.5)[..., None], moved[k] * share[..., None], motion)
         fields.append(motion)
     return Reference(
@@ -121,12 +122,15 @@ def _finish(
         alpha=alpha,
         depth=np.where(alpha > 0, deep * share, np.inf),
         normal=facing / np.maximum(length, 1e-20),
-        index=owner,
+        index=elected[0],
+        median=elected[1],
+        coverage=elected[2],
         forward=fields[0][..., :2],
         backward=fields[1][..., :2],
         depth_after=fields[0][..., 2],
         depth_before=fields[1][..., 2],
-        fragile=fragile | (np.abs(alpha - 0.5) < 1e-5),
+        # Normals that nearly cancel leave a direction that hangs on the last bits too.
+        fragile=fragile | (np.abs(alpha - 0.5) < 1e-5) | (length[..., 0] < 0.15 * surface),
     )
 
 
@@ -135,8 +139,15 @@ def _to_camera(points: Floats, view: View) -> Floats:
     return np.asarray(points, np.float64) @ rotation.T + translation
 
 
+def _seen(p: Floats, view: View) -> Floats:
+    """What the lens magnifies: the ray's slopes, or the place where rays are parallel."""
+    return p[:2] if view.orthographic else p[:2] / p[2]
+
+
 def _jacobian(x: float, y: float, z: float, view: View) -> Floats:
     fx, fy = view.intrinsics[:2]
+    if view.orthographic:
+        return np.array([[fx, 0, 0], [0, fy, 0]])
     return np.array([[fx / z, 0, -fx * x / z], [0, fy / z, -fy * y / z]])
 
 
@@ -144,12 +155,34 @@ def _blending_covariances(p: Floats, axes: Floats, view: View) -> tuple[Floats, 
     """Zwicker et al. 2002, with the Jacobian taken inside 1.3 times the view: blurred, and not."""
     fx, fy, cx, cy = view.intrinsics
     margin = 0.15 * view.width / fx, 0.15 * view.height / fy
-    x = np.clip(p[0] / p[2], -cx / fx - margin[0], (view.width - cx) / fx + margin[0])
-    y = np.clip(p[1] / p[2], -cy / fy - margin[1], (view.height - cy) / fy + margin[1])
+    x, y = _seen(p, view)
+    x = np.clip(x, -cx / fx - margin[0], (view.width - cx) / fx + margin[0])
+    y = np.clip(y, -cy / fy - margin[1], (view.height - cy) / fy + margin[1])
     b = _jacobian(x, y, p[2], view) @ axes
     s = b @ b.T
     flat = 1e-4 + 1e-7 * np.trace(s)
     return s + DILATION * np.eye(2), s + (SHARPNESS + flat) * np.eye(2)
+
+
+def _hangs(light: Floats, sharp_light: Floats, a: Floats, keen: Floats) -> NDArray[np.bool_]:
+    """Where the last bits decide whether this splat is taken, or counts for the surface."""
+    near = (np.abs(sharp_light - SURFACE) < 1e-4) | (np.abs(light - STOP) < 1e-6)
+    hangs = (light > 1e-3) & (np.abs(a / LEAST - 1) < 1e-3)
+    hangs |= (a >= LEAST) & (np.abs(light - SURFACE) < 1e-4)
+    return hangs | (np.abs(keen / LEAST - 1) < 1e-3) | ((keen >= LEAST) & near)
+
+
+def _alphas(
+    p: Floats, axes: Floats, view: View, opacity: float, antialias: bool
+) -> tuple[Floats, Floats, Floats, float]:
+    """Pixels from the mean (h, w, 2), blurred alpha, the sharp shape, and what opacity counts."""
+    y, x = np.mgrid[0 : view.height, 0 : view.width] + 0.5
+    center = _seen(p, view) * view.intrinsics[:2] + view.intrinsics[2:]
+    offset = np.stack([x - center[0], y - center[1]], -1)
+    blurred, sharp = _blending_covariances(p, axes, view)
+    strength = opacity * (_compensation(blurred) if antialias else 1)
+    a = strength * np.exp(-0.5 * _mahalanobis(offset, blurred))
+    return offset, a, np.exp(-0.5 * _mahalanobis(offset, sharp)), strength
 
 
 def _compensation(blurred: Floats) -> float:
@@ -168,12 +201,16 @@ def _regressions(
     view: View,
     pose: SplatPose,
     others: list[tuple[SplatPose, View] | None],
-) -> tuple[tuple[float, Floats], list[tuple[Floats, Floats] | None]]:
-    """Value at the mean and slope, of 1/z and of (p' - p)/z for each other time."""
-    b = _jacobian(p[0] / p[2], p[1] / p[2], p[2], view) @ axes
+) -> tuple[tuple[float, Floats, float], list[tuple[Floats, Floats] | None]]:
+    """Value at the mean and slope, of 1/z and of (p' - p)/z for each other time.
+
+    Of z and p' - p where rays are parallel. Of the first also one sigma of its change.
+    """
+    b = _jacobian(*_seen(p, view), p[2], view) @ axes
     flat = 1e-4 + 1e-7 * np.trace(b @ b.T)
     gain = b.T @ np.linalg.inv(b @ b.T + flat * np.eye(2))
-    inverse = -axes[2] / p[2] ** 2
+    inverse = np.zeros(3) if view.orthographic else -axes[2] / p[2] ** 2
+    scale = 1.0 if view.orthographic else 1 / p[2]
     steps: list[tuple[Floats, Floats] | None] = []
     for other in others:
         if other is None:
@@ -181,14 +218,17 @@ def _regressions(
             continue
         step = _to_camera(other[0].mean[i], other[1]) - p
         axes_there = other[1].world_to_camera()[0] @ other[0].axes[i].astype(np.float64)
-        change = (axes_there - axes) / p[2] + np.outer(step, inverse)
-        steps.append((step / p[2], change @ gain))
-    return (1 / p[2], inverse @ gain), steps
+        change = (axes_there - axes) * scale + np.outer(step, inverse)
+        steps.append((step * scale, change @ gain))
+    rising = axes[2] if view.orthographic else inverse
+    value = p[2] if view.orthographic else 1 / p[2]
+    return (value, rising @ gain, float(np.linalg.norm(rising))), steps
 
 
-def _held(inverse: Floats, w: float, sigma: Floats, slope: Floats) -> Floats:
-    spread = 4 * np.linalg.norm(sigma) + np.linalg.norm(slope)
-    return np.clip(inverse, max(w - spread, 0.25 * w), min(w + spread, 4 * w))
+def _held(free: Floats, plane: tuple[float, Floats, float]) -> Floats:
+    w, slope, sigma = plane
+    spread = 4 * sigma + np.linalg.norm(slope)
+    return np.clip(free, max(w - spread, 0.25 * w), min(w + spread, 4 * w))
 
 
 def _follow(
@@ -208,6 +248,22 @@ def _follow(
     ahead = np.maximum(moved[..., 2], 0.05)
     pixel = moved[..., :2] / ahead[..., None] * there.intrinsics[:2] + there.intrinsics[2:]
     return np.stack([pixel[..., 0] - x, pixel[..., 1] - y, z * ahead], -1)
+
+
+def _follow_parallel(
+    x: Floats,
+    y: Floats,
+    z: Floats,
+    offset: Floats,
+    step: tuple[Floats, Floats],
+    view: View,
+    there: View,
+) -> Floats:
+    """As `_follow` where rays are parallel in both frames: the place plus the step."""
+    place = (np.stack([x, y], -1) - view.intrinsics[2:]) / view.intrinsics[:2]
+    moved = step[0] + offset @ step[1].T
+    pixel = (place + moved[..., :2]) * there.intrinsics[:2] + there.intrinsics[2:]
+    return np.stack([pixel[..., 0] - x, pixel[..., 1] - y, z + moved[..., 2]], -1)
 
 
 def _background(x: Floats, y: Floats, view: View, there: View) -> Floats:

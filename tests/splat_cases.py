@@ -1,12 +1,16 @@
 """Random scenes of splats for the tests of projection, binning and rasterising."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from impetus.kernels.splats.project import SplatPose, View
 
-KINDS = ("overlaps", "huge", "tiny", "behind", "border", "needles", "flat", "faint")
+KINDS = (
+    "overlaps", "huge", "tiny", "behind", "border", "needles", "flat", "faint", "shifted",
+    "orthographic",
+)  # fmt: skip
 
 
 def random_view(rng: np.random.Generator, width: int = 70, height: int = 45) -> View:
@@ -20,7 +24,24 @@ def random_view(rng: np.random.Generator, width: int = 70, height: int = 45) -> 
     return View(pose, lens, width, height, near=0.1, far=50.0)
 
 
-def random_splats(kind: str, seed: int = 0, count: int = 150) -> dict[str, Any]:
+def shifted(view: View) -> View:
+    """The same camera with its lens shifted by more than half a picture, as for a tall house."""
+    move = np.array([0, 0, 0.6 * view.width, -0.55 * view.height])
+    return replace(view, intrinsics=view.intrinsics + move)
+
+
+def parallel(view: View) -> View:
+    """An orthographic camera of about the same picture; one that looks aside by its shift."""
+    focal = view.intrinsics[:2] / 4
+    return replace(view, intrinsics=np.append(focal, view.intrinsics[2:] + 3), orthographic=True)
+
+
+VIEWS = {"shifted": shifted, "orthographic": parallel}
+
+
+def random_splats(
+    kind: str, seed: int = 0, count: int = 150, size: tuple[int, int] = (70, 45)
+) -> dict[str, Any]:
     """Everything `render_splats` takes, the poses before and after included."""
     rng = np.random.default_rng(seed)
     mean = rng.uniform(-1, 1, (count, 3)) * (1.5, 1, 1)
@@ -42,18 +63,21 @@ def random_splats(kind: str, seed: int = 0, count: int = 150) -> dict[str, Any]:
             sigma[:, 2] = 0.01 * sigma[:, 0]
         case "faint":
             opacity = rng.uniform(0, 0.03, count)
+        case "shifted":
+            mean[:, :2] += (-2.2, 1.5)
     frame = np.linalg.qr(rng.normal(size=(count, 3, 3)))[0]
     axes = frame * sigma[:, None, :]
     normal = rng.normal(size=(count, 3))
+    seen = VIEWS.get(kind, lambda view: view)
     return {
         "pose": _pose(mean, axes),
-        "view": random_view(rng),
+        "view": seen(random_view(rng, *size)),
         "color": rng.uniform(0, 1, (count, 3)).astype(np.float32),
         "opacity": opacity.astype(np.float32),
         "normal": (normal / np.linalg.norm(normal, axis=1, keepdims=True)).astype(np.float32),
         "index": rng.integers(0, 5, count).astype(np.int32),
-        "before": (_moved(rng, mean, axes), random_view(rng)),
-        "after": (_moved(rng, mean, axes), random_view(rng)),
+        "before": (_moved(rng, mean, axes), seen(random_view(rng, *size))),
+        "after": (_moved(rng, mean, axes), seen(random_view(rng, *size))),
     }
 
 

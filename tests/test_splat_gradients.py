@@ -17,9 +17,9 @@ TOLERANCE = 1e-3
 NAMES = ("mean", "axes", "color", "opacity", "camera_to_world", "intrinsics")
 
 
-def scene(kind: str, seed: int, count: int = 60) -> tuple[list[Tensor], Any]:
+def scene(kind: str, seed: int, count: int = 40) -> tuple[list[Tensor], Any]:
     """The six tensors that gradients are asked for, float64, and the view they belong to."""
-    case = random_splats(kind, seed, count)
+    case = random_splats(kind, seed, count, (44, 30))
     view, pose = case["view"], case["pose"]
     arrays = (pose.mean, pose.axes, case["color"], case["opacity"])
     lens = (view.camera_to_world, view.intrinsics)
@@ -29,7 +29,8 @@ def scene(kind: str, seed: int, count: int = 60) -> tuple[list[Tensor], Any]:
 
 
 def camera_of(tensors: list[Tensor], view: Any) -> Camera:
-    return Camera(tensors[4], tensors[5], view.width, view.height, view.near, view.far)
+    size = (view.width, view.height)
+    return Camera(tensors[4], tensors[5], *size, view.near, view.far, view.orthographic)
 
 
 def loss(images: Images, weights: Tensor, certain: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 
 from impetus.kernels.splats import bin, raster
+from impetus.kernels.splats.background import FAR_AWAY, ray_distance
 from impetus.kernels.splats.project import SplatPose, View
-from impetus.kernels.splats.raster import Passes, ray_distance, render_depth, render_splats
+from impetus.kernels.splats.raster import Passes, render_depth, render_splats
 
 from .reference_splats import reference_render
-from .splat_cases import KINDS, random_splats
+from .splat_cases import KINDS, parallel, random_splats
 
 TOLERANCE = 1e-4
 
@@ -40,10 +41,7 @@ def blobs(places: list[tuple[float, float, float]], sigma: float) -> SplatPose:
     return SplatPose(np.array(places, np.float32).reshape(-1, 3), axes)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-@pytest.mark.parametrize("kind", KINDS)
-def test_every_pass_is_the_twins(kind: str, seed: int) -> None:
-    case = random_splats(kind, seed)
+def compare_with_twin(case: dict[str, Any]) -> None:
     passes = render(case)
     rest = {name: case[name] for name in case if name not in ("pose", "view")}
     twin = reference_render(case["pose"], case["view"], **rest)
@@ -54,16 +52,70 @@ def test_every_pass_is_the_twins(kind: str, seed: int) -> None:
         np.testing.assert_allclose(image[certain], expected, TOLERANCE, TOLERANCE, err_msg=name)
 
 
-@pytest.mark.parametrize("kind", ["tiny", "flat", "overlaps"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pass_is_the_twins(kind: str) -> None:
+    """Fifty scenes; the first of a kind is large, the others have a tile and a half a side."""
+    compare_with_twin(random_splats(kind, 0))
+    for seed in range(1, 5):
+        compare_with_twin(random_splats(kind, seed, 40, (30, 21)))
+
+
+@pytest.mark.parametrize("kind", ["tiny", "flat", "overlaps", "orthographic"])
 def test_every_pass_is_the_twins_with_antialiasing(kind: str) -> None:
-    case = random_splats(kind, 2) | {"antialias": True}
-    passes = render(case)
-    rest = {name: case[name] for name in case if name not in ("pose", "view")}
-    twin = reference_render(case["pose"], case["view"], **rest)
-    certain = ~twin.fragile
-    for name, image in vars(passes).items():
-        expected = getattr(twin, name)[certain]
-        np.testing.assert_allclose(image[certain], expected, TOLERANCE, TOLERANCE, err_msg=name)
+    compare_with_twin(random_splats(kind, 5, 60, (30, 21)) | {"antialias": True})
+
+
+def test_coverage_tells_glass_from_half_a_wall() -> None:
+    """A wide pane of opacity 0.3 fills its pixels; an opaque edge about half of what it crosses."""
+    look = looks(1) | {"opacity": np.full(1, 0.3, np.float32)}
+    pane = render_splats(blobs([(0, 0, 3)], 1.0), square_view(63, 47), **look)
+    assert pane.coverage[23, 31] == pytest.approx(1, abs=1e-4)
+    assert pane.alpha[23, 31] == pytest.approx(0.3, abs=1e-4)
+    y, x = np.mgrid[-1.5:1.5:61j, -1.5:-0.05:30j]
+    wall = [(float(a), float(b), 3.0) for a, b in zip(x.ravel(), y.ravel(), strict=True)]
+    solid = looks(len(wall)) | {"opacity": np.ones(len(wall), np.float32)}
+    seen = render_splats(blobs(wall, 0.04), square_view(63, 47), **solid)
+    assert seen.coverage[23, 2:30].min() > 0.99
+    assert 0.3 < seen.coverage[23, 31] < 0.8
+    assert seen.coverage[23, 34:].max() < 0.01
+
+
+def test_median_depth_is_of_one_surface_where_the_mean_is_of_two() -> None:
+    look = looks(2) | {"opacity": np.array([0.6, 1.0], np.float32)}
+    passes = render_splats(blobs([(0, 0, 3), (0, 0, 6)], 0.3), square_view(63, 47), **look)
+    assert passes.median[23, 31] == pytest.approx(3, rel=1e-5)
+    assert passes.depth[23, 31] > 3.5
+    assert np.isinf(passes.median[0, 0])
+
+
+@pytest.mark.parametrize("other", ["pinhole", "orthographic"])
+def test_no_motion_is_told_between_a_pinhole_and_an_orthographic_camera(other: str) -> None:
+    views = {"pinhole": square_view()}
+    views["orthographic"] = parallel(views["pinhole"])
+    there = views.pop(other)
+    pose = blobs([(0, 0, 3)], 0.5)
+    passes = render_splats(pose, *views.values(), **looks(1), after=(pose, there))
+    assert (passes.forward == FAR_AWAY).all()
+    assert np.isinf(passes.depth_after).all()
+
+
+def test_an_orthographic_camera_sees_the_same_size_at_any_distance() -> None:
+    look, view = looks(1), parallel(square_view(63, 47))
+    near, far = (render_splats(blobs([(0.2, 0, z)], 0.3), view, **look) for z in (1, 60))
+    np.testing.assert_allclose(near.alpha, far.alpha, atol=1e-6)
+    assert far.depth[near.alpha > 0.1] == pytest.approx(60, rel=1e-6)
+    assert (ray_distance(far.depth, view) == far.depth).all()
+
+
+@pytest.mark.parametrize("orthographic", [False, True])
+def test_clip_planes_take_away_what_is_nearer_or_beyond(orthographic: bool) -> None:
+    view = square_view(63, 47)
+    view = replace(parallel(view) if orthographic else view, near=2.0, far=5.0)
+    places = [(0, 0, z) for z in (1.99, 5.01, -3.0)]
+    assert not render_splats(blobs(places, 0.3), view, **looks(3)).alpha.any()
+    for depth in (2.01, 4.99):
+        seen = render_splats(blobs([(0, 0, depth)], 0.3), view, **looks(1))
+        assert seen.depth.min() == pytest.approx(depth, rel=1e-5)
 
 
 @pytest.mark.parametrize("sigma", [0.02, 0.05, 0.2])

@@ -18,11 +18,11 @@ from ...kernels.splats.raster_gradient import record_gradient
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole camera whose pose and lens may be asked for gradients.
+    """A camera, pinhole or orthographic, whose pose and lens may be asked for gradients.
 
     `camera_to_world` (4, 4), OpenCV axes, rigid; `intrinsics` (4,) fx, fy, cx, cy in pixels, pixel
-    centres at +0.5; size in pixels, `near` and `far` in metres. Give both in float64: single
-    precision places a pixel less exactly than the images are.
+    centres at +0.5 (orthographic, fx and fy are pixels per metre); size in pixels, `near` and `far`
+    in metres. Give both in float64: single precision places a pixel less exactly than images are.
     """
 
     camera_to_world: Tensor
@@ -31,12 +31,14 @@ class Camera:
     height: int
     near: float = 0.01
     far: float = 1000.0
+    orthographic: bool = False
 
     def view(self) -> View:
         """Return the camera as the kernels read it."""
         pose = self.camera_to_world.detach().cpu().double().numpy()
         lens = self.intrinsics.detach().cpu().double().numpy()
-        return View(pose, lens, self.width, self.height, self.near, self.far)
+        size = (self.width, self.height)
+        return View(pose, lens, *size, self.near, self.far, self.orthographic)
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,7 @@ class _Rasterise(torch.autograd.Function):
             projected,
             lists,
             planes,
+            view,
             color=np.moveaxis(given_color, -1, 0),
             alpha=given_alpha,
             depth=given_depth if given_depth.any() else None,

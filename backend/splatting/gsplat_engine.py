@@ -89,6 +89,7 @@ def _blend(
         render_mode="RGB+ED" if depth else "RGB",
         rasterize_mode="antialiased" if antialias else "classic",
         packed=False,
+        camera_model="ortho" if camera.orthographic else "pinhole",
         covars=axes @ axes.mT,
     )
     return made[0][0], made[1][0, ..., 0]

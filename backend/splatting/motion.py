@@ -53,6 +53,8 @@ def _screen(mean: Tensor, axes: Tensor, camera: Camera) -> tuple[Tensor, Tensor]
     pose, lens = camera.camera_to_world.to(mean), camera.intrinsics.to(mean)
     local = (mean - pose[:3, 3]) @ pose[:3, :3]
     own = pose[:3, :3].T @ axes
+    if camera.orthographic:
+        return local[:, :2] * lens[:2] + lens[2:], lens[:2, None] * own[:, :2]
     ray = local[:, :2] / local[:, 2:]
     scale = lens[:2] / local[:, 2:]
     across = own[:, :2] - ray[..., None] * own[:, 2:]

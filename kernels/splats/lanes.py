@@ -61,17 +61,29 @@ def _affine(record: ti.template(), i, column: ti.template(), dx, dy):
 
 
 @ti.func
-def motion_at(record: ti.template(), i, column: ti.template(), lenses: ti.template(), x, y, dx, dy):
-    """Motion of the splat's points seen at x, y [px], and their change of depth as a ratio."""
+def motion_at(
+    record: ti.template(),
+    i,
+    column: ti.template(),
+    lenses: ti.template(),
+    is_pinhole,
+    x,
+    y,
+    dx,
+    dy,
+    z,
+):
+    """Motion of the splat's points seen at x, y [px] and depth z, and their depth there."""
     frame = (column - AFTER) // (BEFORE - AFTER)
-    ahead = at_least(1.0 + _affine(record, i, column + 6, dx, dy), NEAREST_RATIO)
+    change = _affine(record, i, column + 6, dx, dy)
+    ahead = at_least(1.0 + is_pinhole * change, NEAREST_RATIO)
     lens_x = lenses[frame, 0] * (x - lenses[frame, 2]) + lenses[frame, 4] - lenses[frame, 2]
     lens_y = lenses[frame, 1] * (y - lenses[frame, 3]) + lenses[frame, 5] - lenses[frame, 3]
     move_x = _affine(record, i, column, dx, dy) + (lenses[frame, 4] - x) * (ahead - 1.0) + lens_x
     move_y = (
         _affine(record, i, column + 3, dx, dy) + (lenses[frame, 5] - y) * (ahead - 1.0) + lens_y
     )
-    return move_x / ahead, move_y / ahead, ahead
+    return move_x / ahead, move_y / ahead, z * ahead + (1.0 - is_pinhole) * change
 
 
 @ti.func
@@ -94,15 +106,21 @@ def blurred_weight(record: ti.template(), i, x, dy, light):
 
 
 @ti.func
-def sharp_weight(record: ti.template(), i, x, dy, light):
-    """What each pixel takes from this splat where nothing is blurred over edges."""
+def sharp_weight(record: ti.template(), i, x, dy, blurred_light, light):
+    """What each pixel takes from this splat where nothing is blurred over edges.
+
+    And what part of the pixel it covers, whatever its opacity; 0 once the pixel looks no farther.
+    """
     t = x - (record[i, U] + record[i, SHARP_SLOPE] * dy)
     p = record[i, LOG_OPACITY] + record[i, SHARP_FALL_Y] * dy * dy + record[i, SHARP_FALL_X] * t * t
-    a = at_most(exp2(p), ALPHA_MAX)
-    return ti.select((p >= LOG_ALPHA_MIN) & (light >= SURFACE), a * light, 0.0)
+    a, inside = exp2(p), p >= LOG_ALPHA_MIN
+    shape = at_most(a * exp2(-record[i, LOG_OPACITY]), 1.0)
+    looks = inside & ((blurred_light >= TRANSMITTANCE_STOP) | (light >= SURFACE))
+    weight = ti.select(inside & (light >= SURFACE), at_most(a, ALPHA_MAX) * light, 0.0)
+    return weight, ti.select(looks, shape, 0.0)
 
 
 @ti.func
-def depth_at(record: ti.template(), i, dx, dy):
-    inverse = _affine(record, i, W, dx, dy)
-    return 1.0 / at_most(at_least(inverse, record[i, W_LOW]), record[i, W_HIGH])
+def depth_at(record: ti.template(), i, is_pinhole, dx, dy):
+    held = at_most(at_least(_affine(record, i, W, dx, dy), record[i, W_LOW]), record[i, W_HIGH])
+    return ti.select(is_pinhole > 0.5, 1.0 / held, held)

@@ -1,12 +1,14 @@
 """Splats to the screen: footprint, plane and motion of each splat; called by raster.
 
-Symbols: p camera-space mean, z its depth, w = 1/z, B the 2x3 map from the splat's unit sphere to
-pixels (J W axes), S = B B^T its screen covariance [px^2], q a pixel, u its mean on the screen.
+Symbols: p camera-space mean, z its depth, d what x and y are divided by (z, or 1 where rays are
+parallel), w = 1/d, B the 2x3 map from the splat's unit sphere to pixels (J W axes), S = B B^T its
+screen covariance [px^2], q a pixel, u its mean on the screen.
 Footprints follow Zwicker et al., EWA splatting, 2002, equations 29 to 32.
 
 Depth and motion inside a splat are conditional means given the pixel q. On a flat splat 1/z and
 (p' - p)/z are affine in q exactly, under perspective too, so both are regressed from the splat's
 own covariances and turned into depth and pixels afterwards: the exact homography of each disc.
+Where rays are parallel z and p' - p are affine in q themselves.
 """
 
 from dataclasses import dataclass
@@ -25,10 +27,13 @@ edge, but what lies there must not take the place and motion of the face round t
 FLATNESS = 1e-4
 "Variance [px^2] added before the regression: a splat seen edge-on then moves with its centre."
 ALPHA_MIN = 1.0 / 255.0
+PARALLEL_DISTANCE = 1e6
+"Metres from which rays count as parallel."
 EXTENT_MARGIN = 1.3
 "The Jacobian is taken inside this multiple of the view: beyond it the linearisation explodes."
 
-# Columns of a splat's record. AFTER, BEFORE: (p' - p)/z in pixels: value, slopes along x and y.
+# Columns of a splat's record. AFTER, BEFORE: (p' - p)/d in pixels: value, slopes along x and y.
+# W: 1/z, or z where rays are parallel, and its slopes and bounds.
 # The exponent of 2 of alpha is LOG_OPACITY + FALL_Y dy^2 + FALL_X (dx - SLOPE dy)^2.
 U, V, FALL_X, FALL_Y, SLOPE, LOG_OPACITY, REACH_X, REACH_Y = range(8)
 RED, GREEN, BLUE, W, W_X, W_Y, W_LOW, W_HIGH = range(8, 16)
@@ -41,10 +46,11 @@ LOG2_E = 1.4426950408889634
 
 @dataclass(frozen=True)
 class View:
-    """A pinhole camera for one frame.
+    """A camera for one frame, a pinhole or an orthographic one.
 
     `camera_to_world` (4, 4) float64 in OpenCV axes (x right, y down, z forward), `intrinsics` (4,)
     fx fy cx cy in pixels (pixel centres at +0.5), size in pixels, `near` and `far` in metres.
+    Orthographic, fx and fy are pixels per metre.
     """
 
     camera_to_world: NDArray[np.float64]
@@ -53,6 +59,14 @@ class View:
     height: int
     near: float
     far: float
+    orthographic: bool = False
+
+    @property
+    def eye(self) -> NDArray[np.float64]:
+        """Where its rays come from (3,) [m]; so far behind that they are parallel, if need be."""
+        place = np.asarray(self.camera_to_world, np.float64)[:3, 3]
+        back = np.asarray(self.camera_to_world, np.float64)[:3, 2] * PARALLEL_DISTANCE
+        return place - back if self.orthographic else place
 
     def world_to_camera(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return rotation (3, 3) and translation (3,) that bring world points to the camera."""
@@ -134,13 +148,19 @@ def project(
 
 
 def camera_array(view: View) -> Floats:
-    """Rotation (9), translation (3), fx fy cx cy: the (16,) that the kernels read."""
+    """Rotation (9), translation (3), fx fy cx cy, 1 for a pinhole: the (17,) that kernels read."""
     rotation, translation = view.world_to_camera()
-    return np.concatenate([rotation.ravel(), translation, view.intrinsics]).astype(np.float32)
+    numbers = [*rotation.ravel(), *translation, *view.intrinsics, pinhole(view)]
+    return np.array(numbers, np.float32)
+
+
+def pinhole(view: View) -> float:
+    """Return 1 for a pinhole, 0 where rays are parallel: kernels blend by it, without a branch."""
+    return 0.0 if view.orthographic else 1.0
 
 
 def view_bounds(view: View) -> Floats:
-    """Width, height, near, far, and what holds x/z and y/z where the Jacobian is taken: (8,)."""
+    """Width, height, near, far, and what holds x/d and y/d where the Jacobian is taken: (8,)."""
     fx, fy, cx, cy = (float(value) for value in view.intrinsics)
     margin_x = (EXTENT_MARGIN - 1) * view.width / (2 * fx)
     margin_y = (EXTENT_MARGIN - 1) * view.height / (2 * fy)
@@ -185,10 +205,15 @@ def _axes(array: ti.template(), i):
 
 
 @ti.func
-def screen_rows(local, p, x, y, fx, fy):
-    """The rows of B, and of w: how u, v and 1/z change along the splat's axes."""
-    w = 1.0 / p[2]
-    deep = ti.Vector([local[2, 0], local[2, 1], local[2, 2]])
+def inverse_divisor(p, is_pinhole):
+    """What x and y in the camera are multiplied by before the lens."""
+    return 1.0 / ti.select(is_pinhole > 0.5, p[2], 1.0)
+
+
+@ti.func
+def screen_rows(local, w, x, y, fx, fy, is_pinhole):
+    """The rows of B, and of w: how u, v and w change along the splat's axes."""
+    deep = is_pinhole * ti.Vector([local[2, 0], local[2, 1], local[2, 2]])
     along_x = ti.Vector([local[0, 0], local[0, 1], local[0, 2]])
     along_y = ti.Vector([local[1, 0], local[1, 1], local[1, 2]])
     return fx * w * (along_x - x * deep), fy * w * (along_y - y * deep), -w * w * deep
@@ -244,14 +269,15 @@ def _footprint(
         rotation = matrix3(camera)
         p = rotation @ row3(mean, i) + _translation(camera)
         local = rotation @ _axes(axes, i)
-        fx, fy = camera[12], camera[13]
+        deep = ti.Vector([local[2, 0], local[2, 1], local[2, 2]])
+        fx, fy, w = camera[12], camera[13], inverse_divisor(p, camera[16])
         record[i, REACH_X] = -1.0
         # A comparison with NaN is false, so what is not finite is not seen.
         if p[2] >= bounds[2] and p[2] <= bounds[3] and opacity[i] >= ALPHA_MIN:
-            u, v = fx * p[0] / p[2] + camera[14], fy * p[1] / p[2] + camera[15]
-            x = ti.math.clamp(p[0] / p[2], bounds[4], bounds[5])
-            y = ti.math.clamp(p[1] / p[2], bounds[6], bounds[7])
-            bx, by, _bw = screen_rows(local, p, x, y, fx, fy)
+            u, v = fx * (p[0] * w) + camera[14], fy * (p[1] * w) + camera[15]
+            x = ti.math.clamp(p[0] * w, bounds[4], bounds[5])
+            y = ti.math.clamp(p[1] * w, bounds[6], bounds[7])
+            bx, by, _bw = screen_rows(local, w, x, y, fx, fy, camera[16])
             xx, xy, yy, determinant = covariance(bx, by, DILATION)
             strength = ti.min(opacity[i], 1.0)
             if ti.static(antialias):
@@ -276,16 +302,22 @@ def _footprint(
                     record[i, RED + c] = color[i, c]
                     if record.shape[1] > PLAIN_COLUMNS:
                         record[i, NORMAL_X + c] = normal[i, c]
-                bx, by, bw = screen_rows(local, p, p[0] / p[2], p[1] / p[2], fx, fy)
-                w = 1.0 / p[2]
-                extra = flatness(bx, by)
-                w_x, w_y = regress(bw, bx, by, extra, covariance(bx, by, extra)[3])
-                # A plane seen edge-on runs away: hold it at four sigma and a pixel's dilation.
-                spread = 4.0 * bw.norm() + ti.sqrt(w_x * w_x + w_y * w_y)
-                record[i, W], record[i, W_X], record[i, W_Y] = w, w_x, w_y
-                record[i, W_LOW] = ti.max(w - spread, 0.25 * w)
-                record[i, W_HIGH] = ti.min(w + spread, 4.0 * w)
+                bx, by, bw = screen_rows(local, w, p[0] * w, p[1] * w, fx, fy, camera[16])
+                parallel = 1.0 - camera[16]
+                _write_depth(record, i, w + parallel * (p[2] - w), bw + parallel * deep, bx, by)
         depth[i] = p[2]
+
+
+@ti.func
+def _write_depth(record: ti.template(), i, w, bw, bx, by):
+    """The plane of what changes by `bw` on the splat's axes: 1/z, or z where rays are parallel."""
+    extra = flatness(bx, by)
+    w_x, w_y = regress(bw, bx, by, extra, covariance(bx, by, extra)[3])
+    # A plane seen edge-on runs away: hold it at four sigma and a pixel's dilation.
+    spread = 4.0 * bw.norm() + ti.sqrt(w_x * w_x + w_y * w_y)
+    record[i, W], record[i, W_X], record[i, W_Y] = w, w_x, w_y
+    record[i, W_LOW] = ti.max(w - spread, 0.25 * w)
+    record[i, W_HIGH] = ti.min(w + spread, 4.0 * w)
 
 
 @ti.kernel
@@ -299,7 +331,10 @@ def _motion(
     column: ti.i32,
     record: ti.types.ndarray(ti.f32, 2),
 ):
-    """Write (p' - p)/z [px] and its slopes: M - I of the conditional mean, in homogeneous form."""
+    """Write (p' - p)/d [px] and its slopes: M - I of the conditional mean, in homogeneous form.
+
+    Both cameras are pinholes, or both are orthographic.
+    """
     for i in range(mean.shape[0]):
         if record[i, REACH_X] > 0.0:
             rotation, rotation_other = matrix3(camera), matrix3(other_camera)
@@ -307,7 +342,8 @@ def _motion(
             q = rotation_other @ row3(other_mean, i) + _translation(other_camera)
             local = rotation @ _axes(axes, i)
             change = rotation_other @ _axes(other_axes, i) - local
-            bx, by, bw = screen_rows(local, p, p[0] / p[2], p[1] / p[2], camera[12], camera[13])
+            fx, fy, w = camera[12], camera[13], inverse_divisor(p, camera[16])
+            bx, by, bw = screen_rows(local, w, p[0] * w, p[1] * w, fx, fy, camera[16])
             extra = flatness(bx, by)
             _xx, _xy, _yy, determinant = covariance(bx, by, extra)
             for c in ti.static(range(3)):
@@ -315,8 +351,8 @@ def _motion(
                 if ti.static(c < 2):
                     scale = other_camera[12 + c]
                 step = q[c] - p[c]
-                r = ti.Vector([change[c, 0], change[c, 1], change[c, 2]]) / p[2] + step * bw
+                r = w * ti.Vector([change[c, 0], change[c, 1], change[c, 2]]) + step * bw
                 along_x, along_y = regress(r, bx, by, extra, determinant)
-                record[i, column + 3 * c] = scale * step / p[2]
+                record[i, column + 3 * c] = scale * step * w
                 record[i, column + 3 * c + 1] = scale * along_x
                 record[i, column + 3 * c + 2] = scale * along_y

@@ -32,6 +32,7 @@ from .project import (
     camera_array,
     covariance,
     flatness,
+    inverse_divisor,
     matrix3,
     regress,
     row3,
@@ -124,12 +125,11 @@ def _row(m, r: ti.template()):
 
 
 @ti.func
-def _pull_rows(d_bx, d_by, local, p, x, y, fx, fy):
+def _pull_rows(d_bx, d_by, local, w, x, y, fx, fy, is_pinhole):
     """From the rows of B to the local axes (3, 3), to x, y, to w and to the focal lengths."""
-    w = 1.0 / p[2]
-    deep = _row(local, 2)
+    deep = is_pinhole * _row(local, 2)
     across_x, across_y = _row(local, 0) - x * deep, _row(local, 1) - y * deep
-    d_deep = -fx * w * x * d_bx - fy * w * y * d_by
+    d_deep = -is_pinhole * (fx * w * x * d_bx + fy * w * y * d_by)
     d_local = ti.Matrix.rows([fx * w * d_bx, fy * w * d_by, d_deep])
     d_x, d_y = -fx * w * deep.dot(d_bx), -fy * w * deep.dot(d_by)
     d_fx, d_fy = w * across_x.dot(d_bx), w * across_y.dot(d_by)
@@ -164,7 +164,8 @@ def _pull(
                     own = ti.Matrix([[axes[i, r, c] for c in range(3)] for r in range(3)])
                     p = rotation @ m + ti.Vector([camera[9], camera[10], camera[11]])
                     local = rotation @ own
-                    d_p, d_local, d_f = _pull_one(g, i, p, local, bounds, fx, fy, antialias)
+                    lens = fx, fy, camera[16]
+                    d_p, d_local, d_f = _pull_one(g, i, p, local, bounds, *lens, antialias)
                     d_m, d_own = rotation.transpose() @ d_p, rotation.transpose() @ d_local
                     for r in ti.static(range(3)):
                         d_mean[i, r] = d_m[r]
@@ -185,30 +186,42 @@ def _pull(
 
 @ti.func
 def _pull_one(
-    g: ti.template(), i, p, local, bounds: ti.template(), fx, fy, antialias: ti.template()
+    g: ti.template(),
+    i,
+    p,
+    local,
+    bounds: ti.template(),
+    fx,
+    fy,
+    is_pinhole,
+    antialias: ti.template(),
 ):
     """d_p, d_local and the gradient of fx, fy of one splat."""
-    w = 1.0 / p[2]
+    w, parallel = inverse_divisor(p, is_pinhole), 1.0 - is_pinhole
     x, y = p[0] * w, p[1] * w
     held_x = ti.math.clamp(x, bounds[4], bounds[5])
     held_y = ti.math.clamp(y, bounds[6], bounds[7])
-    bx, by, _bw = screen_rows(local, p, held_x, held_y, fx, fy)
+    bx, by, _bw = screen_rows(local, w, held_x, held_y, fx, fy, is_pinhole)
     d_bx, d_by = _pull_covariance(g, i, bx, by, antialias)
-    d_local, d_x, d_y, d_w, d_fx, d_fy = _pull_rows(d_bx, d_by, local, p, held_x, held_y, fx, fy)
+    held = held_x, held_y, fx, fy, is_pinhole
+    d_local, d_x, d_y, d_w, d_fx, d_fy = _pull_rows(d_bx, d_by, local, w, *held)
     d_x, d_y = ti.select(x == held_x, d_x, 0.0), ti.select(y == held_y, d_y, 0.0)
     if g[i, W_X] != 0.0 or g[i, W_Y] != 0.0:
-        bx, by, bw = screen_rows(local, p, x, y, fx, fy)
-        d_bw, d_bx, d_by = _pull_regression(g[i, W_X], g[i, W_Y], bw, bx, by)
+        bx, by, bw = screen_rows(local, w, x, y, fx, fy, is_pinhole)
+        deep = _row(local, 2)
+        rising = bw + parallel * deep  # what the depth columns change by on the axes
+        d_rising, d_bx, d_by = _pull_regression(g[i, W_X], g[i, W_Y], rising, bx, by)
         more, more_x, more_y, more_w, more_fx, more_fy = _pull_rows(
-            d_bx, d_by, local, p, x, y, fx, fy
+            d_bx, d_by, local, w, x, y, fx, fy, is_pinhole
         )
         d_local, d_x, d_y, d_w = d_local + more, d_x + more_x, d_y + more_y, d_w + more_w
         d_fx, d_fy = d_fx + more_fx, d_fy + more_fy
-        deep = _row(local, 2)
         for c in ti.static(range(3)):
-            d_local[2, c] -= w * w * d_bw[c]
-        d_w -= 2.0 * w * deep.dot(d_bw)
+            d_local[2, c] += (parallel - is_pinhole * w * w) * d_rising[c]
+        d_w -= 2.0 * w * deep.dot(d_rising)
     d_x, d_y = d_x + fx * g[i, U], d_y + fy * g[i, V]
     d_w += g[i, W] + p[0] * d_x + p[1] * d_y
-    d_p = ti.Vector([w * d_x, w * d_y, -w * w * d_w])
+    # Where rays are parallel w is 1 whatever the depth, and the depth column is the depth.
+    d_z = parallel * g[i, W] - is_pinhole * w * w * d_w
+    d_p = ti.Vector([w * d_x, w * d_y, d_z])
     return d_p, d_local, ti.Vector([d_fx + x * g[i, U], d_fy + y * g[i, V]])

@@ -1,4 +1,4 @@
-"""Tile rasteriser of Gaussian splats: colour, alpha, depth, normal, index and motion in one pass.
+"""Tile rasteriser of Gaussian splats: every pass of a frame at once.
 
 Front-to-back blending as in Kerbl et al., 3D Gaussian Splatting, 2023, section 6: alpha below 1/255
 is skipped, alpha is capped at 0.999, a pixel stops where its transmittance falls below 1e-4.
@@ -14,6 +14,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
+from .background import background_motion, comparable, lens_change
 from .bin import TILE, TileLists, bin_splats, padding
 from .lanes import (
     SURFACE,
@@ -36,21 +37,22 @@ from .project import (
     U,
     V,
     View,
+    pinhole,
     project,
 )
 
 # Planes of the kernel's images; a motion is followed by the depth there.
-COLOR, ALPHA, DEPTH, NORMAL, AFTER_MOTION, BEFORE_MOTION = 0, 3, 4, 5, 8, 11
-PLAIN_PLANES, PLANES = 5, 14
+COLOR, ALPHA, DEPTH, NORMAL, AFTER_MOTION, BEFORE_MOTION, MEDIAN, COVERAGE = (
+    0, 3, 4, 5, 8, 11, 14, 15
+)  # fmt: skip
+PLAIN_PLANES, PLANES = 5, 16
 KEPT_SURFACE, KEPT_PLANES = 5, 6
 "Without detail, what the backward pass needs beside the images: the weight that depth has."
 DETAIL, FORWARD, BACKWARD, KEEP = 1, 2, 4, 8
-"What to blend beside colour, alpha and depth, as a sum; DETAIL is normal and index."
+"What to blend beside colour, alpha and depth, as a sum; DETAIL is all but motion."
 
 PATIENCE = 4
 "A row asks whether it may stop at every so many splats: its stopped pixels take nothing anyway."
-FAR_AWAY = 1e5
-"Pixels of motion that stand for: not on the image plane of that frame."
 SOLID = 0.5
 "Below this alpha a pixel moves with the background at infinity."
 BLUR = 1e-3
@@ -63,10 +65,13 @@ class Passes:
 
     `color` linear, premultiplied; `alpha`; `depth` z in metres, alpha-normalised, +inf where empty;
     `normal` world, unit, zero where empty; `index` the body of the splat where half of the light is
-    taken (the heaviest splat where that never happens), -1 where empty; `forward`, `backward`
+    taken (the heaviest splat where that never happens), -1 where empty; `median` z [m] of that
+    splat at the pixel, +inf where empty; `coverage` 0..1, what splats fill of the pixel whatever
+    their opacity: a pane of glass fills it, half a wall half of it; `forward`, `backward`
     pixels, x right, y down, to the next and previous frame, of the background at infinity where
     alpha < 0.5, zero where that frame is absent; `depth_after`, `depth_before` the z [m] of the
     pixel's point in that frame's camera, +inf for the background and where the frame is absent.
+    Between a pinhole and an orthographic camera there is no motion: it points out of the picture.
     """
 
     color: Floats
@@ -74,6 +79,8 @@ class Passes:
     depth: Floats
     normal: Floats
     index: NDArray[np.int32]
+    median: Floats
+    coverage: Floats
     forward: Floats
     backward: Floats
     depth_after: Floats
@@ -106,8 +113,8 @@ def render_splats(
         color=color,
         opacity=opacity,
         normal=normal,
-        before=before,
-        after=after,
+        before=comparable(view, before),
+        after=comparable(view, after),
         antialias=antialias,
     )
     return rasterise(projected, np.ascontiguousarray(index, np.int32), view, before, after)
@@ -122,11 +129,12 @@ def rasterise(
 ) -> Passes:
     """Sort, bin and blend projected splats."""
     planes = np.zeros((PLANES, view.height, view.width), np.float32)
-    planes[[DEPTH, AFTER_MOTION + 2, BEFORE_MOTION + 2]] = np.inf
-    planes[AFTER_MOTION : AFTER_MOTION + 2] = _background_motion(view, after)
-    planes[BEFORE_MOTION : BEFORE_MOTION + 2] = _background_motion(view, before)
+    planes[[DEPTH, MEDIAN, AFTER_MOTION + 2, BEFORE_MOTION + 2]] = np.inf
+    planes[AFTER_MOTION : AFTER_MOTION + 2] = background_motion(view, after)
+    planes[BEFORE_MOTION : BEFORE_MOTION + 2] = background_motion(view, before)
     body = np.full((view.height, view.width), -1, np.int32)
-    lenses = np.stack([_lens(view, frame[1] if frame else view) for frame in (after, before)])
+    after, before = comparable(view, after), comparable(view, before)
+    lenses = np.stack([lens_change(view, frame[1] if frame else view) for frame in (after, before)])
     wanted = DETAIL | FORWARD * (after is not None) | BACKWARD * (before is not None)
     _run(projected, view, index, lenses, planes, body, wanted)
     return Passes(
@@ -135,6 +143,8 @@ def rasterise(
         depth=planes[DEPTH],
         normal=_image(planes, NORMAL, 3),
         index=body,
+        median=planes[MEDIAN],
+        coverage=planes[COVERAGE],
         forward=_image(planes, AFTER_MOTION, 2),
         backward=_image(planes, BEFORE_MOTION, 2),
         depth_after=planes[AFTER_MOTION + 2],
@@ -175,7 +185,8 @@ def _run(
     lists = bin_splats(projected, view.width, view.height, keep=bool(wanted & KEEP))
     lanes, pad = _task_shape()
     tiles = (lists.splats, lists.starts, lists.columns)
-    _blend(projected.record, index, *tiles, lenses, planes, body, lanes, pad, wanted)
+    images = (lenses, pinhole(view), planes, body)
+    _blend(projected.record, index, *tiles, *images, lanes, pad, wanted)
     return lists
 
 
@@ -191,52 +202,6 @@ def render_depth(pose: SplatPose, view: View, opacity: Floats) -> Floats:
     black = np.zeros((len(pose.mean), 3), np.float32)
     projected = project(pose, view, color=black, opacity=opacity)
     return rasterise_plain(projected, view)[2]
-
-
-def ray_distance(depth: Floats, view: View) -> Floats:
-    """Return the distance (h, w) [m] from the camera along each pixel's ray; `depth` is z [m]."""
-    fx, fy, cx, cy = (float(value) for value in view.intrinsics)
-    x = (np.arange(view.width) + 0.5 - cx) / fx
-    y = (np.arange(view.height) + 0.5 - cy) / fy
-    lengths = np.sqrt(1 + x[None, :] ** 2 + y[:, None] ** 2)
-    return (depth * lengths).astype(np.float32)
-
-
-def _background_motion(view: View, frame: tuple[SplatPose, View] | None) -> Floats:
-    """Motion (2, h, w) of points at infinity: K' R'^T R K^-1 q - q, zero without a `frame`."""
-    if frame is None:
-        return np.zeros((2, view.height, view.width), np.float32)
-    other = frame[1]
-    turn = other.world_to_camera()[0] @ view.world_to_camera()[0].T - np.eye(3)
-    # What rounding leaves of a camera that stands still is no motion.
-    turn[np.abs(turn) < 1e-14] = 0
-    scale_x, scale_y, cx, cy, other_cx, other_cy = _lens(view, other).astype(np.float64)
-    step = _matrix(other) @ turn @ np.linalg.inv(_matrix(view))
-    step[0] += scale_x, 0, other_cx - cx - scale_x * cx
-    step[1] += 0, scale_y, other_cy - cy - scale_y * cy
-    x = (np.arange(view.width) + 0.5)[None, :]
-    y = (np.arange(view.height) + 0.5)[:, None]
-    moved = [row[0] * x + row[1] * y + row[2] for row in step]
-    ahead = 1 + moved[2]
-    away = ahead < 1e-3
-    scale = 1 / np.where(away, 1, ahead)
-    motion = np.stack([(moved[0] - x * moved[2]) * scale, (moved[1] - y * moved[2]) * scale])
-    # A direction behind the other camera has no pixel there: send it far out of the frame.
-    motion[:, np.broadcast_to(away, motion.shape[1:])] = FAR_AWAY
-    held: Floats = np.clip(motion, -FAR_AWAY, FAR_AWAY).astype(np.float32)
-    return held
-
-
-def _matrix(view: View) -> NDArray[np.float64]:
-    fx, fy, cx, cy = (float(value) for value in view.intrinsics)
-    return np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]])
-
-
-def _lens(view: View, other: View) -> Floats:
-    """What the change of lens and the other image's centre add to motion: (6,) for the kernel."""
-    fx, fy, cx, cy = (float(value) for value in view.intrinsics)
-    gx, gy, dx, dy = (float(value) for value in other.intrinsics)
-    return np.array([gx / fx - 1, gy / fy - 1, cx, cy, dx, dy], np.float32)
 
 
 def _task_shape() -> tuple[int, int]:
@@ -256,13 +221,25 @@ def _place(item, columns, lanes: ti.template()):
 
 @ti.func
 def _surface_weight(
-    record: ti.template(), i, x, dy, light, w, sharp_light: ti.template(), wanted: ti.template()
+    record: ti.template(),
+    i,
+    x,
+    dy,
+    light,
+    w,
+    sharp_light: ti.template(),
+    bare: ti.template(),
+    wanted: ti.template(),
 ):
-    """What counts of this splat for depth, normal and motion; taken from the sharp light."""
+    """What counts of this splat for depth, normal and motion; taken from the sharp light.
+
+    And what it covers is taken from the bare part of the pixel.
+    """
     counted = ti.select(light >= SURFACE, w, 0.0)
     if ti.static(wanted & DETAIL):
-        sharp = sharp_weight(record, i, x, dy, sharp_light)
+        sharp, covered = sharp_weight(record, i, x, dy, light, sharp_light)
         sharp_light -= sharp
+        bare -= bare * covered
         # The blur decides where no splat truly is: beside a grain, in a gap.
         counted = sharp + BLUR * counted
     return counted
@@ -293,10 +270,10 @@ def _add(
 
 
 @ti.func
-def _add_motion(moved, g, z, sum_x: ti.template(), sum_y: ti.template(), sum_z: ti.template()):
+def _add_motion(moved, g, sum_x: ti.template(), sum_y: ti.template(), sum_z: ti.template()):
     sum_x += g * moved[0]
     sum_y += g * moved[1]
-    sum_z += g * z * moved[2]
+    sum_z += g * moved[2]
 
 
 @ti.func
@@ -309,16 +286,23 @@ def _store(planes: ti.template(), first: ti.template(), row, column, scale, x, y
 
 
 @ti.func
+def _detail(planes: ti.template(), body: ti.template(), row, column, owner, median, bare, normal):
+    _store(planes, NORMAL, row, column, 1.0, *normal.normalized(1e-20))
+    body[row, column], planes[MEDIAN, row, column] = owner, median
+    planes[COVERAGE, row, column] = 1.0 - bare
+
+
+@ti.func
 def _keep(planes: ti.template(), row, column, surface, wanted: ti.template()):
     if ti.static(wanted & KEEP):
         planes[KEPT_SURFACE, row, column] = surface
 
 
 @ti.func
-def _elect(body, light, w, owner: ti.template(), heaviest: ti.template()):
-    """Give pixels to the body at the median of the light; until that is reached, the heaviest."""
+def _elect(body, z, light, w, owner: ti.template(), median: ti.template(), heaviest: ti.template()):
+    """Give pixels to the splat at the median of the light; until that is reached, the heaviest."""
     owns = (light > 0.5) & (w > 0.0) & ((light - w <= 0.5) | (w > heaviest))
-    owner = ti.select(owns, body, owner)
+    owner, median = ti.select(owns, body, owner), ti.select(owns, z, median)
     heaviest = ti.select(owns, w, heaviest)
 
 
@@ -330,6 +314,7 @@ def _blend(
     starts: ti.types.ndarray(ti.i32, 1),  # [tiles + 1]
     columns: ti.i32,
     lenses: ti.types.ndarray(ti.f32, 2),  # [2, 6]: after, before
+    is_pinhole: ti.f32,  # 1 or 0
     planes: ti.types.ndarray(ti.f32, 3),  # [PLANES, h, w]
     body: ti.types.ndarray(ti.i32, 2),  # [h, w]
     lanes: ti.template(),
@@ -341,28 +326,28 @@ def _blend(
             tile, row, column = _place(task // pad, columns, lanes)
             y, x = row + 0.5, ti.Vector([column + 0.5 + lane for lane in range(lanes)])
             nil = ti.Vector([0.0 for lane in range(lanes)])
-            light, sharp_light, surface, deep, heaviest = nil + 1.0, nil + 1.0, nil, nil, nil
+            light, sharp_light, bare, surface, deep = nil + 1.0, nil + 1.0, nil + 1.0, nil, nil
             owner, red, green, blue = ti.cast(nil, ti.i32) - 1, nil, nil, nil
-            normal_x, normal_y, normal_z = nil, nil, nil
+            normal_x, normal_y, normal_z, median, heaviest = nil, nil, nil, nil, nil
             after_x, after_y, after_z, before_x, before_y, before_z = nil, nil, nil, nil, nil, nil
             for k in range(starts[tile], starts[tile + 1]):
                 i = splats[k]
                 dx, dy = x - record[i, U], y - record[i, V]
                 if ti.abs(dy) <= record[i, REACH_Y] and crosses_row(record, i, x[0], dy, lanes):
                     w = blurred_weight(record, i, x, dy, light)
-                    g = _surface_weight(record, i, x, dy, light, w, sharp_light, wanted)
-                    z = depth_at(record, i, dx, dy)
+                    g = _surface_weight(record, i, x, dy, light, w, sharp_light, bare, wanted)
+                    z = depth_at(record, i, is_pinhole, dx, dy)
                     surface, deep = surface + g, deep + g * z
                     _add(record, i, RED, w, red, green, blue)
                     if ti.static(wanted & DETAIL):
                         _add(record, i, NORMAL_X, g, normal_x, normal_y, normal_z)
-                        _elect(index[i], light, w, owner, heaviest)
+                        _elect(index[i], z, light, w, owner, median, heaviest)
                     if ti.static(wanted & FORWARD):
-                        moved = motion_at(record, i, AFTER, lenses, x, y, dx, dy)
-                        _add_motion(moved, g, z, after_x, after_y, after_z)
+                        moved = motion_at(record, i, AFTER, lenses, is_pinhole, x, y, dx, dy, z)
+                        _add_motion(moved, g, after_x, after_y, after_z)
                     if ti.static(wanted & BACKWARD):
-                        moved = motion_at(record, i, BEFORE, lenses, x, y, dx, dy)
-                        _add_motion(moved, g, z, before_x, before_y, before_z)
+                        moved = motion_at(record, i, BEFORE, lenses, is_pinhole, x, y, dx, dy, z)
+                        _add_motion(moved, g, before_x, before_y, before_z)
                     light -= w
                     if k % PATIENCE == 0 and _is_full(light, sharp_light, wanted):
                         break
@@ -374,9 +359,8 @@ def _blend(
                     planes[ALPHA, row, at], planes[DEPTH, row, at] = alpha, deep[lane] * share
                     _keep(planes, row, at, surface[lane], wanted)
                     if ti.static(wanted & DETAIL):
-                        body[row, at] = owner[lane]
                         n = ti.Vector([normal_x[lane], normal_y[lane], normal_z[lane]])
-                        _store(planes, NORMAL, row, at, 1.0, *n.normalized(1e-20))
+                        _detail(planes, body, row, at, owner[lane], median[lane], bare[lane], n)
                     share = ti.select(alpha >= SOLID, share, 0.0)
                     ahead, back = ti.min(wanted & FORWARD, 1), ti.min(wanted & BACKWARD, 1)
                     after = after_x[lane], after_y[lane], after_z[lane]

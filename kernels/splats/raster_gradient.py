@@ -39,7 +39,9 @@ from .project import (
     Projected,
     U,
     V,
+    View,
     W,
+    pinhole,
 )
 from .raster import ALPHA, COLOR, DEPTH, KEPT_SURFACE
 
@@ -51,7 +53,8 @@ eight, four = ti.types.vector(LANES, ti.f32), ti.types.vector(4, ti.f32)
 # Planes of a tile's pixels.
 LIGHT, REST, GIVE_RED, GIVE_GREEN, GIVE_BLUE, GIVE_ALPHA, GIVE_DEPTH, MEAN_DEPTH = range(8)
 PLANES = 8
-# Sums of a splat over the pixels of a tile. Q: dL/d exponent, H: dL/d (1/z); X, Y: times dx, dy.
+# Sums of a splat over the pixels of a tile. Q: dL/d exponent, H: dL/d (1/z), or z where rays are
+# parallel; X, Y: times dx, dy.
 SUM_RED, SUM_GREEN, SUM_BLUE, Q, Q_X, Q_XX, Q_Y, Q_XY, Q_YY, H, H_X, H_Y = range(12)
 SUMS = 12
 PATIENCE = 16
@@ -65,6 +68,7 @@ def record_gradient(
     projected: Projected,
     lists: TileLists,
     planes: Floats,
+    view: View,
     *,
     color: Floats,
     alpha: Floats,
@@ -89,7 +93,8 @@ def record_gradient(
     images = (_by_lanes(planes, lists.columns), _by_lanes(given, lists.columns))
     tables = (lists.splats, lists.starts, lists.columns)
     rooms = (pixels, held, fours, sums)
-    _tile_sums(projected.record, *tables, *images, *rooms, planes.shape[2], runs, pad, with_depth)
+    sizes = (planes.shape[2], runs, pad, pinhole(view))
+    _tile_sums(projected.record, *tables, *images, *rooms, *sizes, with_depth)
     _gather(projected.record, lists.order, lists.owned, lists.entries, sums, gradient, with_depth)
     return gradient
 
@@ -167,6 +172,7 @@ def _tile_sums(
     width: ti.i32,
     runs: ti.i32,
     pad: ti.i32,
+    is_pinhole: ti.f32,  # 1 or 0
     with_depth: ti.template(),
 ):
     for task in range(runs * pad):
@@ -181,8 +187,9 @@ def _tile_sums(
                 for k in range(starts[tile], starts[tile + 1]):
                     if (k - starts[tile]) % PATIENCE == 0 and not dark:
                         dark = _is_dark(pixels, base)
+                    place = dark, top, left, base
                     _pass_splat(
-                        record, splats[k], dark, top, left, base, pixels, held, run, with_depth
+                        record, splats[k], *place, pixels, held, run, is_pinhole, with_depth
                     )
                     for c in range(sums.shape[1]):
                         sums[k, c] = _total(held[run, c], fours, run)
@@ -202,6 +209,16 @@ def _reciprocals(a, b):
     """Both by one division: it is what takes longest here."""
     both = 1.0 / (a * b)
     return both * b, both * a
+
+
+@ti.func
+def _depth(free, low, high, left_over, is_pinhole):
+    """Depth, how it falls as the record's columns rise (0 where it is held), and 1 / left_over."""
+    held = at_most(at_least(free, low), high)
+    inverse, shared = _reciprocals(held, left_over)
+    z = ti.select(is_pinhole > 0.5, inverse, held)
+    falls = ti.select(is_pinhole > 0.5, z * z, -1.0)
+    return z, ti.select(free == held, falls, 0.0), shared
 
 
 @ti.func
@@ -225,6 +242,7 @@ def _pass_splat(
     pixels: ti.template(),
     held: ti.template(),
     run,
+    is_pinhole,
     with_depth: ti.template(),
 ):
     """Take one splat from the light of a tile's pixels, and leave its sums by lanes in `held`."""
@@ -256,12 +274,10 @@ def _pass_splat(
                 gain += own_red * give_red + own_green * give_green + own_blue * give_blue
                 if ti.static(with_depth):
                     inverse = (inverse_0 + inverse_y * dy) + inverse_x * dx
-                    bound = at_most(at_least(inverse, low), high)
-                    z, shared = _reciprocals(bound, left_over)
+                    z, falls, shared = _depth(inverse, low, high, left_over, is_pinhole)
                     owed = ti.select(light >= SURFACE, pixels[at, GIVE_DEPTH], 0.0)
                     gain += owed * (z - pixels[at, MEAN_DEPTH])
-                    h = ti.select(inverse == bound, w * owed * z * z, 0.0)
-                    half_h, h_y = half_h - h, h_y - h * dy
+                    half_h, h_y = half_h - w * owed * falls, h_y - w * owed * falls * dy
                 else:
                     shared = 1.0 / left_over
                 rest = pixels[at, REST] - w * gain

@@ -44,7 +44,7 @@ def raster_backward() -> float:
 
     def back() -> float:
         start = time.perf_counter()
-        record_gradient(projected, lists, planes, color=color, alpha=alpha, depth=depth)
+        record_gradient(projected, lists, planes, view, color=color, alpha=alpha, depth=depth)
         return (time.perf_counter() - start) * 1e3
 
     return min(back() for _ in range(REPEATS + 1))
