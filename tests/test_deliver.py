@@ -31,13 +31,15 @@ def rendered(frame: int, seed: int = 0) -> RenderedFrame:
     def field(*channels: int) -> np.ndarray:
         return rng.normal(size=(HEIGHT, WIDTH, *channels)).astype(np.float32)
 
-    depth, index = 5 + field() ** 2, rng.integers(0, 3, (HEIGHT, WIDTH), np.int32)
-    depth[:4, :4], index[:4, :4] = np.inf, -1
+    depth, median = 5 + field() ** 2, 5 + field() ** 2
+    index = rng.integers(0, 3, (HEIGHT, WIDTH), np.int32)
+    depth[:4, :4], median[:4, :4], index[:4, :4] = np.inf, np.inf, -1
     beauty = np.concatenate([np.abs(field(3)), np.ones((HEIGHT, WIDTH, 1), np.float32)], -1)
     normal = field(3)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     return RenderedFrame(
         frame=frame, beauty=beauty, depth=depth, normal=normal, index=index,
+        median=median, coverage=rng.uniform(0, 1, (HEIGHT, WIDTH)).astype(np.float16).astype("f4"),
         forward=8 * field(2), backward=8 * field(2),
         valid_forward=field() > 0, valid_backward=field() > 0,
     )  # fmt: skip
@@ -59,15 +61,20 @@ def test_exr_has_blenders_names_types_and_conventions(tmp_path: Path) -> None:
     assert sorted(layer) == sorted(
         [f"Combined.{c}" for c in "RGBA"] + [f"Normal.{c}" for c in "XYZ"] + ["Depth.Z"]
         + [f"Vector.{c}" for c in "XYZW"] + ["IndexOB.X", "Motion Valid.X", "Motion Valid.Y"]
+        + ["Depth Median.Z", "Coverage.X"]
     )  # fmt: skip
     half = {name for name, value in layer.items() if value.dtype == np.float16}
-    assert half == {n for n in layer if n.split(".")[0] in ("Combined", "Normal", "Motion Valid")}
+    halves = ("Combined", "Normal", "Motion Valid", "Coverage")
+    assert half == {n for n in layer if n.split(".")[0] in halves}
     for i, c in enumerate("RGBA"):
         np.testing.assert_array_equal(
             layer[f"Combined.{c}"], frame.beauty[..., i].astype(np.float16)
         )
     assert (layer["Depth.Z"][:4, :4] == 1e10).all()
     np.testing.assert_array_equal(layer["Depth.Z"][4:], frame.depth[4:])
+    assert (layer["Depth Median.Z"][:4, :4] == 1e10).all()
+    np.testing.assert_array_equal(layer["Depth Median.Z"][4:], frame.median[4:])
+    np.testing.assert_array_equal(layer["Coverage.X"], frame.coverage)
     np.testing.assert_array_equal(layer["IndexOB.X"], frame.index + 1)
     # Blender: XY = previous - now, ZW = now - next, y up; ours point to the other frame, y down.
     np.testing.assert_array_equal(layer["Vector.X"], frame.backward[..., 0])

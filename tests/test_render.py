@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -9,6 +10,7 @@ from impetus.backend.cameras.track import project
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import Array, ArraySet
 from impetus.backend.stages.bodies.prepare import Prepared, prepare
+from impetus.backend.stages.images.backdrop import backdrop_of
 from impetus.backend.stages.images.render import frames_to_pose, render, scene_of
 from impetus.backend.stages.images.rendered import RenderedFrame
 from impetus.backend.stages.simulate import SimulatedFrame
@@ -127,6 +129,65 @@ def test_motion_is_where_the_points_go(wall) -> None:
             assert error.max() < 0.1
 
 
+def test_an_orthographic_camera_that_slides_and_zooms_sees_the_wall_as_it_is() -> None:
+    """Depth, motion and validity in closed form; the wall is turned, so its depth changes."""
+    shot, arrays = wall_shot()
+    poses = np.stack([shots.look_at((0.1 * t + 1, -3, 0.3), (0.1 * t, 0, 0)) for t in range(3)])
+    lens = np.array([[35 + 2 * t, 35 + 2 * t, 70, 40] for t in range(3)], float)
+    camera = s.CameraTrack(
+        arrays.add(poses), arrays.add(lens), orthographic=arrays.add(np.ones(3, np.uint8))
+    )
+    frames = render_all(shots.changed(shot, camera=camera), arrays)
+    y, x = np.mgrid[: shot.film.height, : shot.film.width] + 0.5
+    for row, frame in enumerate(frames):
+        pose, (fx, fy, cx, cy) = poses[row], lens[row]
+        starts = np.stack([(x - cx) / fx, (y - cy) / fy, np.zeros_like(x)], -1)
+        starts = starts @ pose[:3, :3].T + pose[:3, 3]
+        depth = -starts[..., 1] / pose[1, 2]
+        points = starts + depth[..., None] * pose[:3, 2]
+        inside = (np.abs(points[..., [0, 2]]) < 0.9).all(-1)
+        assert inside.sum() > 2000
+        assert np.ptp(depth[inside]) > 0.4
+        np.testing.assert_allclose(frame.depth[inside], depth[inside], rtol=1e-3)
+        np.testing.assert_allclose(frame.median[inside], depth[inside], rtol=1e-3)
+        assert frame.coverage[inside].min() > 0.99
+        assert not frame.coverage[0, :2].any()
+        for other, motion in ((row + 1, frame.forward), (row - 1, frame.backward)):
+            if 0 <= other < 3:
+                pixels, _ = project(
+                    points.reshape(-1, 3), poses[other], lens[other], orthographic=True
+                )
+                truth = pixels.reshape((*points.shape[:2], 2)) - np.stack([x, y], -1)
+                error = np.linalg.norm(motion - truth, axis=-1)[inside]
+                assert np.linalg.norm(truth[inside], axis=-1).mean() > 1
+                assert error.mean() < 0.01
+                assert error.max() < 0.1
+    assert frames[0].valid_forward.mean() > 0.9
+
+
+def test_a_render_region_leaves_the_rest_empty(wall) -> None:
+    shot, arrays, frames = wall
+    film = s.Film(shot.film.width, shot.film.height, region=(30, 10, 90, 50))
+    alone = render_all(shots.changed(shot, film=film), arrays)[1]
+    for name, value in vars(frames[1]).items():
+        if name in ("frame", "valid_forward", "valid_backward"):
+            continue
+        found, empty = getattr(alone, name), np.ones(value.shape[:2], bool)
+        empty[10:50, 30:90] = False
+        np.testing.assert_array_equal(found[~empty], value[~empty], err_msg=name)
+        nothing = {"depth": np.inf, "median": np.inf, "index": -1}.get(name, 0)
+        assert (found[empty] == nothing).all(), name
+    assert not alone.valid_forward[:10].any()
+
+
+def test_clipping_may_change_from_frame_to_frame(wall) -> None:
+    shot, arrays, _ = wall
+    clip = np.array([[0.1, 99.0], [0.1, 2.0], [4.0, 99.0]])
+    camera = msgspec.structs.replace(shot.camera, clip=arrays.add(clip))
+    frames = render_all(shots.changed(shot, camera=camera), arrays)
+    assert [bool(np.isfinite(frame.depth).any()) for frame in frames] == [True, False, False]
+
+
 def test_validity_knows_the_ends_of_the_shot(wall) -> None:
     shot, arrays, frames = wall
     assert not frames[0].valid_backward.any()
@@ -169,6 +230,18 @@ def test_backdrop_is_opaque_or_left_out(wall) -> None:
     # Premultiplied: what is half there is half as bright.
     full = np.median(first.beauty[inside][:, 0])
     assert (first.beauty[rim][:, 0] < 0.9 * full).all()
+
+
+def test_a_film_cut_out_of_a_larger_one_shows_its_part_of_the_backdrop() -> None:
+    image = np.zeros((60, 80, 3), np.float32)
+    image[..., 0], image[..., 1] = np.linspace(0, 1, 80), np.linspace(0, 1, 60)[:, None]
+    arrays = ArraySet()
+    world = s.World(background_image=arrays.add(image))
+    shot = shots.shot(arrays, [], world=world)
+    whole = backdrop_of(shots.changed(shot, film=s.Film(160, 120)), arrays)
+    cut = s.Film(50, 30, whole=(20, 70, 160, 120))
+    part = backdrop_of(shots.changed(shot, film=cut), arrays)
+    np.testing.assert_allclose(part, whole[70:100, 20:70], atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])

@@ -164,3 +164,38 @@ def test_shapes_are_part_of_an_arrays_name() -> None:
     assert refer(flat)[0].sha256 != refer(flat.reshape(2, 3))[0].sha256
     with pytest.raises(ShotError, match="dtype"):
         refer(np.array(["a"]))
+
+
+def camera(**fields: object) -> tuple[s.Shot, ArraySet]:
+    shot, arrays = shots.falling_cube()
+    given = {k: arrays.add(v) if isinstance(v, np.ndarray) else v for k, v in fields.items()}
+    return shots.changed(shot, camera=msgspec.structs.replace(shot.camera, **given)), arrays
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"orthographic": np.ones(3, np.uint8)}, r"0 or 1 for each of 4 frames.*\(3,\)"),
+        ({"orthographic": np.ones(4)}, "0 or 1 for each of 4 frames"),
+        ({"clip": np.ones((4, 3))}, r"start and end for 4 frames, got \(4, 3\)"),
+        ({"clip": np.tile([0.0, 9.0], (4, 1))}, "clip start above zero, got 0 m"),
+        ({"clip": np.array([[1, 9], [1, 9], [5, 4], [1, 9.0]])}, "got 4 and 5 m"),
+        ({"clip": np.full((4, 2), np.nan)}, "finite"),
+    ],
+)
+def test_cameras_of_every_frame_are_looked_at(fields: dict[str, Array], words: str) -> None:
+    with pytest.raises(ShotError, match=words):
+        check_shot(*camera(**fields))
+    check_shot(*camera(orthographic=np.ones(4, np.uint8), clip=np.tile([0.1, 9.0], (4, 1))))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [{"region": (0, 0, 65, 9)}, {"region": (5, 5, 5, 9)}, {"region": (-1, 0, 5, 9)},
+     {"whole": (10, 0, 70, 40)}, {"whole": (0, -1, 99, 99)}],
+)  # fmt: skip
+def test_a_region_lies_on_its_film(fields: dict[str, tuple[int, int, int, int]]) -> None:
+    shot, arrays = shots.falling_cube()
+    with pytest.raises(ShotError, match=r"Render region: expected .*Draw it again"):
+        check_shot(shots.changed(shot, film=s.Film(64, 36, **fields)), arrays)
+    check_shot(shots.changed(shot, film=s.Film(64, 36, (0, 0, 64, 36), (6, 4, 70, 40))), arrays)

@@ -30,25 +30,51 @@ def intrinsics(
     `lens` and `sensor` (width, height) are in millimetres; `pixel_aspect` is aspect_y / aspect_x.
     With AUTO the sensor width spans the longer side, as in Blender's BKE_camera_params.
     """
+    span = _span(film, fit, pixel_aspect)
+    size = sensor[1] if fit == "VERTICAL" else sensor[0]
+    return _with_centre(lens / size * span, span, film, shift, pixel_aspect)
+
+
+def orthographic_intrinsics(
+    scale: float,
+    film: tuple[int, int],
+    *,
+    fit: str = "AUTO",
+    shift: tuple[float, float] = (0.0, 0.0),
+    pixel_aspect: float = 1.0,
+) -> Floats:
+    """Return fx, fy in pixels per unit and cx, cy in pixels for a Blender orthographic camera.
+
+    `scale` is its orthographic scale: what the side that the sensor fits spans, in those units.
+    """
+    span = _span(film, fit, pixel_aspect)
+    return _with_centre(span / scale, span, film, shift, pixel_aspect)
+
+
+def _span(film: tuple[int, int], fit: str, pixel_aspect: float) -> float:
+    """Return the side that the sensor fits, in pixel widths."""
     width, height = film
-    horizontal = fit == "HORIZONTAL" or (fit == "AUTO" and width >= height * pixel_aspect)
-    if horizontal:
-        fx = lens / sensor[0] * width
-        span: float = width
-    else:
-        size = sensor[1] if fit == "VERTICAL" else sensor[0]
-        fx = lens / size * height * pixel_aspect
-        span = height * pixel_aspect
-    cx = width / 2 - shift[0] * span
-    cy = height / 2 + shift[1] * span / pixel_aspect
+    if fit == "HORIZONTAL" or (fit == "AUTO" and width >= height * pixel_aspect):
+        return width
+    return height * pixel_aspect
+
+
+def _with_centre(
+    fx: float, span: float, film: tuple[int, int], shift: tuple[float, float], pixel_aspect: float
+) -> Floats:
+    cx = film[0] / 2 - shift[0] * span
+    cy = film[1] / 2 + shift[1] * span / pixel_aspect
     return np.array([fx, fx / pixel_aspect, cx, cy])
 
 
-def project(points: Floats, camera_to_world: Floats, k: Floats) -> tuple[Floats, Floats]:
+def project(
+    points: Floats, camera_to_world: Floats, k: Floats, *, orthographic: bool = False
+) -> tuple[Floats, Floats]:
     """Project world points (N, 3) to pixels (N, 2) and depth along the axis (N,) in metres."""
     rotation, origin = camera_to_world[:3, :3], camera_to_world[:3, 3]
     local = (np.asarray(points, np.float64) - origin) @ rotation
     depth = local[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        pixels = local[:, :2] / depth[:, None] * k[:2] + k[2:]
+        aside = local[:, :2] if orthographic else local[:, :2] / depth[:, None]
+    pixels = aside * k[:2] + k[2:]
     return pixels, depth

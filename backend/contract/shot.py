@@ -41,14 +41,19 @@ class FrameRange(Part, frozen=True):
 
 
 class CameraTrack(Part, frozen=True):
-    """A perspective camera, one row per frame of `FrameRange.numbers`."""
+    """A camera, one row per frame of `FrameRange.numbers`."""
 
     camera_to_world: ArrayRef
     "f8 (T, 4, 4), OpenCV axes (x right, y down, z forward), rigid."
     intrinsics: ArrayRef
-    "f8 (T, 4): fx, fy, cx, cy in pixels of the film; pixel centres at +0.5."
+    """f8 (T, 4): fx, fy, cx, cy in pixels of the film; pixel centres at +0.5.
+    Where it is orthographic, fx and fy are pixels per metre."""
     clip_start: Positive = 0.1
     clip_end: Positive = 1000.0
+    clip: ArrayRef | None = None
+    "f8 (T, 2): clip start and end in metres of each frame, where they change."
+    orthographic: ArrayRef | None = None
+    "u1 (T,): 1 in frames where it is orthographic; a pinhole in all where absent."
 
 
 class Film(Part, frozen=True):
@@ -56,6 +61,10 @@ class Film(Part, frozen=True):
 
     width: Annotated[int, msgspec.Meta(ge=1, le=16384)]
     height: Annotated[int, msgspec.Meta(ge=1, le=16384)]
+    region: tuple[int, int, int, int] | None = None
+    "Left, top, right and bottom of what is rendered; the rest is left empty. All where absent."
+    whole: tuple[int, int, int, int] | None = None
+    "Where this film is cut out of a larger one: its left and top there, that one's width, height."
 
 
 class Contact(Part, frozen=True):

@@ -14,12 +14,13 @@ import numpy as np
 
 from .air_check import check_air, object_names
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
+from .camera_check import check_camera, check_film
 from .errors import ShotError
 from .force_check import check_forces
 from .material_check import check_material
 from .method_check import check_method
 from .shot import Body, FrameRange, Looks, Mesh, Shot
-from .track_check import check_poses, check_rigid, check_track
+from .track_check import check_poses, check_track
 
 MAX_FRAMES = 100_000
 
@@ -46,7 +47,8 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     _check_numbers(shot)
     _check_presence(shot, arrays)
     _check_frames(shot.frames)
-    _check_camera(shot, arrays)
+    check_film(shot.film)
+    check_camera(shot, arrays)
     check_track("Scene gravity", arrays.of(shot.gravity), shot.frames, (3,))
     names = Counter(object_names(shot))
     if twice := [name for name, count in names.items() if count > 1]:
@@ -110,32 +112,6 @@ def _check_frames(frames: FrameRange) -> None:
             "Simulation start",
             f"expected a frame up to {frames.last}, got {frames.simulation_start}.",
             "Start the simulation inside or before the frame range.",
-        )
-
-
-def _check_camera(shot: Shot, arrays: ArraySet) -> None:
-    count = len(shot.frames.numbers)
-    poses, k = arrays.of(shot.camera.camera_to_world), arrays.of(shot.camera.intrinsics)
-    if poses.shape != (count, 4, 4) or k.shape != (count, 4):
-        raise ShotError(
-            "Camera",
-            f"expected one pose and one set of intrinsics for each of {count} frames, "
-            f"got {poses.shape} and {k.shape}.",
-        )
-    check_rigid("Camera", poses)
-    require_finite("Camera intrinsics", k, "Set the camera's lens, sensor and shift.")
-    if (k[:, :2] <= 0).any():
-        raise ShotError(
-            "Camera",
-            f"expected a positive focal length, got {k[:, :2].min():.3g} px.",
-            "Set the camera's focal length.",
-        )
-    if shot.camera.clip_end <= shot.camera.clip_start:
-        raise ShotError(
-            "Camera",
-            "expected its clip end beyond its clip start, got "
-            f"{shot.camera.clip_end} and {shot.camera.clip_start} m.",
-            "Raise the camera's clip end, or lower its clip start.",
         )
 
 

@@ -24,7 +24,7 @@ STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
     "simulate": 6,
     "splat": 1,
-    "render": 2,
+    "render": 3,
     "diffuse": 2,
     "deliver": 1,
 }

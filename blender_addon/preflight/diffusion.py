@@ -13,8 +13,8 @@ from ..methods.costs import walked_steps
 from ..methods.edits.handles import is_whole
 from ..methods.masks import ImpetusMask
 from ..methods.properties import ImpetusDiffusion
+from ..shot_export.camera import film
 from ..shot_export.diffusion import read_schedule
-from ..shot_export.surroundings import film
 from .problem import Problem
 
 WHERE = "Diffusion"

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import bpy
 
+from ..shot_export.camera import SEEN_BY
 from ..shot_export.forces import is_active_field, not_simulated
 from ..shot_export.meshes import MESHABLE
 from ..shot_export.timeline import fcurves
@@ -36,8 +37,9 @@ def _camera(scene: bpy.types.Scene) -> Iterator[Problem]:
     camera = scene.camera
     if camera is None or camera.type != "CAMERA":
         yield Problem("Scene", "No active camera", "ADD_CAMERA")
-    elif camera.data.type != "PERSP":
-        yield Problem(camera.name, "The camera is not a perspective one", "PERSPECTIVE")
+    elif camera.data.type not in SEEN_BY:
+        text = "The camera is neither perspective nor orthographic"
+        yield Problem(camera.name, text, "PERSPECTIVE")
 
 
 def _frames(scene: bpy.types.Scene) -> Iterator[Problem]:

@@ -21,6 +21,7 @@ from . import surroundings
 from .acts import ActReader
 from .air import AirReader
 from .bodies import BodyReader
+from .camera import CameraSamples, film
 from .diffusion import MethodReader
 from .forces import FieldReader
 from .things import Thing, Things
@@ -63,7 +64,7 @@ class _SceneReader:
         self.warnings = self.things.warnings
         render = scene.render
         aspect = render.pixel_aspect_y / render.pixel_aspect_x
-        self.camera = surroundings.CameraSamples(surroundings.film(render), aspect)
+        self.camera = CameraSamples(film(render), aspect, self.metres)
         self.method = MethodReader(scene, layer, self.frames, self.arrays)
         self.gravity: list[NDArray[np.float64]] = []
         self.fields = FieldReader(layer, self.metres, self._warn)
@@ -98,7 +99,7 @@ class _SceneReader:
             name=(settings.take_name or self.scene.name).replace("/", "_").replace("\\", "_"),
             frames=self.frames,
             film=self.camera.film,
-            camera=self.camera.track(self.arrays, self.metres),
+            camera=self.camera.track(self.arrays),
             gravity=self.arrays.add(gravity if (gravity != gravity[0]).any() else gravity[:1]),
             bodies=tuple(body for thing, body in bodies if _is_body(thing)),
             forces=self._forces(things),

@@ -1,20 +1,16 @@
-"""What is around the bodies: camera, lights, world, domain; each sampled per frame."""
+"""What is around the bodies: lights, world, domain; each sampled per frame."""
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from impetus.backend.cameras.track import intrinsics, opencv_pose
 from impetus.backend.contract.arrays import ArrayRef, ArraySet
 from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.shot import (
     Box,
-    CameraTrack,
     Contact,
-    Film,
     Ground,
     Light,
     World,
@@ -26,69 +22,6 @@ from .transforms import require_finite_matrices, rigid
 Floats = NDArray[np.float64]
 _LightKind = Literal["sun", "point", "spot", "area"]
 _KINDS: dict[str, _LightKind] = {"SUN": "sun", "POINT": "point", "SPOT": "spot", "AREA": "area"}
-
-
-@dataclass
-class CameraSamples:
-    """The active camera in each frame that is shown."""
-
-    film: Film
-    pixel_aspect: float
-    matrices: list[Floats] = field(default_factory=list)
-    intrinsics: list[Floats] = field(default_factory=list)
-    clip: tuple[float, float] = (0.1, 1000.0)
-    name: str = ""
-
-    def add(self, frame: int, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
-        """Sample this frame. Raises ShotError for no camera, and for one without perspective."""
-        camera = scene.camera
-        if camera is None or camera.type != "CAMERA":
-            raise ShotError(
-                "Camera", f"expected an active camera at frame {frame}, got none.", "Add a camera."
-            )
-        evaluated = camera.evaluated_get(depsgraph)
-        lens = evaluated.data
-        if lens.type != "PERSP":
-            raise ShotError(
-                camera.name,
-                f"expected a perspective camera, got {lens.type.title()}.",
-                "Set its lens type to Perspective.",
-            )
-        self.intrinsics.append(lens_intrinsics(lens, self.film, self.pixel_aspect))
-        self.matrices.append(np.array(evaluated.matrix_world, np.float64))
-        self.clip, self.name = (lens.clip_start, lens.clip_end), camera.name
-
-    def track(self, arrays: ArraySet, metres: float) -> CameraTrack:
-        """Return the samples as the shot's camera."""
-        matrices = np.stack(self.matrices)
-        require_finite_matrices(self.name, matrices)
-        if not np.linalg.norm(matrices[:, :3, :3], axis=1).all():
-            raise ShotError(
-                self.name, "expected a scale above zero, got zero.", "Clear its scale (Alt S)."
-            )
-        poses = opencv_pose(matrices)
-        poses[:, :3, 3] *= metres
-        return CameraTrack(
-            arrays.add(poses),
-            arrays.add(np.stack(self.intrinsics)),
-            self.clip[0] * metres,
-            self.clip[1] * metres,
-        )
-
-
-def film(render: bpy.types.RenderSettings) -> Film:
-    """Return the output's pixels, rounded as Blender does."""
-    width = render.resolution_x * render.resolution_percentage // 100
-    height = render.resolution_y * render.resolution_percentage // 100
-    return Film(max(width, 1), max(height, 1))
-
-
-def lens_intrinsics(lens: bpy.types.Camera, film: Film, pixel_aspect: float) -> Floats:
-    """Return fx, fy, cx, cy in pixels of the film; `pixel_aspect` is that of y over x."""
-    return intrinsics(
-        lens.lens, (lens.sensor_width, lens.sensor_height), (film.width, film.height),
-        fit=lens.sensor_fit, shift=(lens.shift_x, lens.shift_y), pixel_aspect=pixel_aspect,
-    )  # fmt: skip
 
 
 def read_light(

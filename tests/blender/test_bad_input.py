@@ -55,8 +55,8 @@ def molecules(_scene):
     bpy.ops.object.effector_add(type="LENNARDJ")
 
 
-def ortho(scene):
-    scene.camera.data.type = "ORTHO"
+def panorama(scene):
+    scene.camera.data.type = "PANO"
 
 
 def no_camera(scene):
@@ -76,7 +76,7 @@ def hidden(_scene):
     [
         (open_lid, "Cube", "mesh is open", True),
         (molecules, "Lennard-Jones", "fields of type Lennardj are not simulated", True),
-        (ortho, "Camera", "not a perspective", False),
+        (panorama, "Camera", "neither perspective nor orthographic", False),
         (no_camera, "Scene", "No active camera", False),
         (nothing_dynamic, "Scene", "No object is dynamic", False),
         (hidden, "Scene", "Every dynamic object is hidden", False),

@@ -118,7 +118,7 @@ def test_problems_are_found_and_fixed(scene):
         bpy.ops.impetus.fix(where=problem.where, fix=problem.fix)
     assert texts() == []
     cube.hide_render = True
-    scene.camera.data.type = "ORTHO"
+    scene.camera.data.type = "PANO"
     scene.impetus.simulation_start = 99
     for problem in preflight.problems(scene):
         bpy.ops.impetus.fix(where=problem.where, fix=problem.fix)

@@ -20,6 +20,7 @@ CAMERAS = [
     {"film": (360, 640), "fit": "HORIZONTAL", "shift": (0.1, -0.2)},
     {"film": (640, 360), "fit": "VERTICAL", "shift": (-0.3, 0.15), "scale": 2.5},
     {"film": (400, 600), "fit": "VERTICAL", "aspect": (1.0, 1.5), "percentage": 33},
+    {"film": (640, 360), "type": "ORTHO", "shift": (0.1, -0.2), "scale": 2.5},
 ]
 KINDS = ["TRANSLATE", "ROTATE", "SCALE", "STRETCH", "HOMOGRAPHY", "STRETCH_ROWS"]
 
@@ -36,7 +37,7 @@ def stage(scene):
 def set_camera(scene, case):
     data = bpy.data.cameras.new("Camera")
     data.lens, data.sensor_width, data.sensor_height = 40.0, 36.0, 20.0
-    data.sensor_fit = case.get("fit", "AUTO")
+    data.sensor_fit, data.type = case.get("fit", "AUTO"), case.get("type", "PERSP")
     data.shift_x, data.shift_y = case.get("shift", (0.0, 0.0))
     camera = bpy.data.objects.new("Camera", data)
     camera.location, camera.scale = (1.0, -5.0, 2.0), (case.get("scale", 1.0),) * 3
@@ -387,5 +388,5 @@ def test_what_is_drawn_ends_where_the_edit_goes(kind):
 
 def test_edits_need_a_camera(scene):
     scene.impetus.diffusion.method = "MOTION_GUIDANCE"
-    with pytest.raises(RuntimeError, match="active perspective camera"):
+    with pytest.raises(RuntimeError, match="active camera"):
         bpy.ops.impetus.add_edit(kind="SCALE")

@@ -303,30 +303,6 @@ def test_vertex_colors_replace_the_base_color(scene, domain, kind):
 # --- surroundings
 
 
-def test_the_camera_sees_as_blender_does(scene):
-    camera = add_camera(scene, (3, -5, 2))
-    camera.data.shift_x, camera.data.lens = 0.1, 35
-    scene.render.resolution_percentage = 50
-    key(camera, "rotation_euler", f1=(1.4, 0, 0.3), f10=(1.2, 0.1, 0.9))
-    key(camera.data, "lens", f1=35.0, f10=70.0)
-    add_cube(scene)
-    exported = export(scene)
-    from bpy_extras.object_utils import world_to_camera_view
-    from mathutils import Vector
-
-    from impetus.backend.cameras.track import project
-
-    assert (exported.shot.film.width, exported.shot.film.height) == (32, 24)
-    poses = exported.arrays.of(exported.shot.camera.camera_to_world)
-    k = exported.arrays.of(exported.shot.camera.intrinsics)
-    for row in (0, 4, 9):
-        scene.frame_set(row + 1)
-        seen = world_to_camera_view(scene, camera, Vector((0.3, 0.4, 0.5)))
-        pixel, depth = project(np.array([[0.3, 0.4, 0.5]]), poses[row], k[row])
-        assert pixel[0] == pytest.approx([seen.x * 32, (1 - seen.y) * 24], abs=1e-3)
-        assert depth[0] == pytest.approx(seen.z, abs=1e-5)
-
-
 def test_lights_in_watts_and_metres(scene):
     add_camera(scene)
     for kind in ("SUN", "POINT", "SPOT", "AREA"):

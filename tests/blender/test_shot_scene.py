@@ -85,8 +85,8 @@ def no_camera(scene):
     scene.camera = None
 
 
-def orthographic(scene):
-    scene.camera.data.type = "ORTHO"
+def panorama(scene):
+    scene.camera.data.type = "PANO"
 
 
 def not_a_number(scene):
@@ -124,7 +124,7 @@ def flat_domain(scene):
     ("spoil", "where", "words"),
     [
         (no_camera, "Camera", "active camera at frame 1, got none"),
-        (orthographic, "Camera", "perspective camera, got Ortho"),
+        (panorama, "Camera", "perspective or orthographic camera, got Pano"),
         (not_a_number, "Cube", "finite numbers, got nan"),
         (no_faces, "Cube", "mesh with faces"),
         (one_frame, "Frame range", "at least 2 frames"),

@@ -23,8 +23,14 @@ def faced(shot: Shot, arrays: ArraySet, body: Body, shape: Shape) -> NDArray[np.
     corner = shape.vertices[shape.triangles[:, 0]]
     height = np.einsum("fd,fd->f", corner, shape.face_normals)
     cameras = arrays.of(shot.camera.camera_to_world)
-    for frame, camera in zip(shot.frames.numbers, cameras, strict=True):
+    parallel = np.zeros(len(cameras), bool)
+    if shot.camera.orthographic is not None:
+        parallel = arrays.of(shot.camera.orthographic).astype(bool)
+    for frame, camera, is_parallel in zip(shot.frames.numbers, cameras, parallel, strict=True):
         pose = pose_at(shot, arrays, body.poses, frame)
+        if is_parallel:
+            seen |= shape.face_normals @ (pose[:3, :3].T @ camera[:3, 2]) < 0
+            continue
         eye = pose[:3, :3].T @ (camera[:3, 3] - pose[:3, 3])
         seen |= shape.face_normals @ eye > height
     return seen

@@ -32,11 +32,14 @@ def _linear(image: Array) -> Array:
 
 
 def _stretch(image: Array, film: Film) -> Array:
-    """Resample each channel to the film, area-weighted where it shrinks."""
+    """Resample each channel to the whole film and cut the film out, area-weighted."""
     size = (film.width, film.height)
+    left, top, width, height = film.whole or (0, 0, *size)
+    across, down = image.shape[1] / width, image.shape[0] / height
+    box = (left * across, top * down, (left + size[0]) * across, (top + size[1]) * down)
     channels = [
         np.asarray(Image.fromarray(np.ascontiguousarray(image[..., c])).resize(
-            size, Image.Resampling.BILINEAR))
+            size, Image.Resampling.BILINEAR, box))
         for c in range(4)
     ]  # fmt: skip
     return np.stack(channels, axis=-1)

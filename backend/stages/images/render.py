@@ -21,7 +21,7 @@ from .lamps import lamps_at
 from .lighting import shade
 from .nearness import Nearness
 from .reflectance import Surface, surface_of
-from .rendered import RenderedFrame
+from .rendered import RenderedFrame, inside, only_inside
 from .shadows import Arena, arena_of, cast_shadow
 
 if TYPE_CHECKING:
@@ -50,14 +50,19 @@ class Scene:
 
     def view(self, frame: int) -> View:
         """Return the camera of a frame."""
-        shot, row = self.shot, frame - self.shot.frames.first
+        camera, film, row = self.shot.camera, self.shot.film, frame - self.shot.frames.first
+        near, far = camera.clip_start, camera.clip_end
+        if camera.clip is not None:
+            near, far = self.arrays.of(camera.clip)[row].tolist()
+        parallel = camera.orthographic is not None and self.arrays.of(camera.orthographic)[row]
         return View(
-            camera_to_world=self.arrays.of(shot.camera.camera_to_world)[row],
-            intrinsics=self.arrays.of(shot.camera.intrinsics)[row],
-            width=shot.film.width,
-            height=shot.film.height,
-            near=shot.camera.clip_start,
-            far=shot.camera.clip_end,
+            camera_to_world=self.arrays.of(camera.camera_to_world)[row],
+            intrinsics=self.arrays.of(camera.intrinsics)[row],
+            width=film.width,
+            height=film.height,
+            near=near,
+            far=far,
+            orthographic=bool(parallel),
         )
 
 
@@ -140,7 +145,7 @@ def _draw_all(
                 for other, step in ((before, -1), (after, 1))
             ]
             passes = _draw(scene, frame, here, (others[0], others[1]), listener)
-            yield frame, Drawn(_solid_depth(passes), passes)
+            yield frame, Drawn(_solid(scene, passes, passes.depth), passes)
         elif frame - 1 in wanted or frame + 1 in wanted:
             yield frame, Drawn(known_depth(frame))
 
@@ -167,7 +172,7 @@ def _draw(
         scene.surface,
         posed.pose,
         posed.normal,
-        eye=view.camera_to_world[:3, 3],
+        eye=view.eye,
         ambient=np.array(shot.world.ambient, np.float32),
         lamps=lamps,
         nearness=Nearness(scene.arena, posed.pose, posed.normal, scene.surface.opacity),
@@ -179,7 +184,7 @@ def _draw(
         *(other[0] if other else None for other in others),
     )  # fmt: skip
     if posed.gas is not None and veil is not None:
-        color = lit_gas(shot, posed.gas, lamps, veil=veil, eye=view.camera_to_world[:3, 3])
+        color = lit_gas(shot, posed.gas, lamps, veil=veil, eye=view.eye)
         rows = with_gas(rows, posed.gas, color, index=len(shot.bodies))
         listener.check()
     before, after = (
@@ -213,10 +218,12 @@ def _finish(
             (passes.backward, passes.depth_before, before),
         )
     )
-    return RenderedFrame(
+    made = RenderedFrame(
         frame=frame,
         beauty=beauty.astype(np.float32),
-        depth=_solid_depth(passes),
+        depth=_solid(scene, passes, passes.depth),
+        median=_solid(scene, passes, passes.median),
+        coverage=passes.coverage,
         normal=np.where(empty[..., None], 0, passes.normal),
         index=np.where(empty, -1, passes.index),
         forward=_stepped(passes.forward),
@@ -224,11 +231,13 @@ def _finish(
         valid_forward=valid_forward,
         valid_backward=valid_backward,
     )
+    return only_inside(made, scene.shot.film.region)
 
 
-def _solid_depth(passes: Passes) -> Array:
+def _solid(scene: Scene, passes: Passes, depth: Array) -> Array:
     """Return depth as it is delivered: a later run reads it back, and must find the same bits."""
-    depth = np.where(passes.alpha < SOLID, np.float32(np.inf), passes.depth)
+    depth = np.where(passes.alpha < SOLID, np.float32(np.inf), depth)
+    depth = inside(depth, scene.shot.film.region, np.inf)
     return (depth.astype(np.float32).view(np.int32) & DEPTH_BITS).view(np.float32)
 
 

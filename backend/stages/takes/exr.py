@@ -32,7 +32,10 @@ def read_channels(path: Path) -> dict[str, Array]:
 
 def read_depth(path: Path) -> Array:
     """Read the depth (h, w) that `write_exr` wrote, bit for bit, +inf where empty."""
-    depth = read_channels(path)[f"{LAYER}.Depth.Z"]
+    return _emptied(read_channels(path)[f"{LAYER}.Depth.Z"])
+
+
+def _emptied(depth: Array) -> Array:
     return np.where(depth >= EMPTY_DEPTH, np.float32(np.inf), depth)
 
 
@@ -48,7 +51,9 @@ def read_frame(path: Path, number: int) -> RenderedFrame:
     return RenderedFrame(
         frame=number,
         beauty=image("Combined", "RGBA").astype(np.float32),
-        depth=np.where(depth >= EMPTY_DEPTH, np.float32(np.inf), depth),
+        depth=_emptied(depth),
+        median=_emptied(read[f"{LAYER}.Depth Median.Z"]),
+        coverage=read[f"{LAYER}.Coverage.X"].astype(np.float32),
         normal=image("Normal", "XYZ").astype(np.float32),
         index=read[f"{LAYER}.IndexOB.X"].astype(np.int32) - 1,
         forward=vector[..., 2:] * np.array([-1, 1], np.float32),
@@ -66,11 +71,16 @@ def _channels(frame: RenderedFrame) -> dict[str, Array]:
     # Blender's: XY = previous - now, ZW = now - next, y up; ours point to the other frame, y down.
     vector = np.stack([b[..., 0], -b[..., 1], -f[..., 0], f[..., 1]], axis=-1)
     vector += 0.0  # no negative zeros: compositors show them
-    depth = np.where(np.isfinite(frame.depth), frame.depth, EMPTY_DEPTH)
+    depth, median = (
+        np.where(np.isfinite(image), image, EMPTY_DEPTH).astype(np.float32)[..., None]
+        for image in (frame.depth, frame.median)
+    )
     passes: dict[str, Array] = {
         "Combined.RGBA": combined,
         "Normal.XYZ": normal,
-        "Depth.Z": depth[..., None].astype(np.float32),
+        "Depth.Z": depth,
+        "Depth Median.Z": median,
+        "Coverage.X": frame.coverage[..., None].astype(np.float16),
         "Vector.XYZW": vector.astype(np.float32),
         # Blender's object index: 0 where there is nothing, so the shot's first body is 1.
         "IndexOB.X": (frame.index + 1)[..., None].astype(np.float32),

@@ -133,7 +133,9 @@ def is_whole(edit: ImpetusEdit, scene: bpy.types.Scene) -> bool:
 def _plane(context: bpy.types.Context) -> Plane:
     plane = plane_of(context.scene, context.view_layer.depsgraph)
     if plane is None:
-        raise ShotError("Camera", "expected a perspective camera, got none.", "Add one.")
+        raise ShotError(
+            "Camera", "expected a perspective or orthographic camera, got none.", "Add one."
+        )
     return plane
 
 

@@ -3,7 +3,7 @@
 import bpy
 from bpy.props import EnumProperty, StringProperty
 
-from ...shot_export.surroundings import film
+from ...shot_export.camera import SEEN_BY, film
 from ..masks import SURFACES
 from . import handles
 from .properties import KINDS, ImpetusEdit
@@ -22,8 +22,8 @@ class _OnPicture:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         camera = context.scene.camera
-        if camera is None or camera.type != "CAMERA" or camera.data.type != "PERSP":
-            cls.poll_message_set("Needs an active perspective camera")  # type: ignore[attr-defined]
+        if camera is None or camera.type != "CAMERA" or camera.data.type not in SEEN_BY:
+            cls.poll_message_set("Needs an active camera")  # type: ignore[attr-defined]
         elif context.mode != "OBJECT":
             cls.poll_message_set("Needs object mode")  # type: ignore[attr-defined]
         else:

@@ -75,7 +75,9 @@ class MethodReader:
         if frame == self._source:
             plane = plane_of(self._scene, depsgraph)
             if plane is None:
-                raise ShotError("Camera", "expected a perspective camera, got none.", "Add one.")
+                raise ShotError(
+                    "Camera", "expected a perspective or orthographic camera, got none.", "Add one."
+                )
             self._plane: Plane = plane
             lens = self._scene.camera.data
             self._sight = Sight(self._scene, self._layer, plane, (lens.clip_start, lens.clip_end))

@@ -49,16 +49,16 @@ class Sight:
             return found
         columns, rows = np.meshgrid(np.arange(x0, x1), np.arange(y0, y1))
         pixels = np.stack([columns.ravel(), rows.ravel()], 1)
-        eye, middles = self._plane.pose[:3, 3], pixels.astype(np.float64) + 0.5
-        rays = (self._plane.world(middles) - eye) / self._plane.depth  # 1 along the axis
+        eyes, rays = self._plane.rays(pixels.astype(np.float64) + 0.5)
         numbers = {ob.name_full: number for number, ob in enumerate(objects, 1)}
         shown: dict[bpy.types.Object, int] = {}  # the number of each object met; -1: look behind it
         near, far = self._clip
         cast, depsgraph = self._scene.ray_cast, self._layer.depsgraph
         reach = (far - near) * np.linalg.norm(rays, axis=1)
-        each = zip((eye + near * rays).tolist(), rays.tolist(), reach.tolist(), strict=True)
+        starts = eyes + near * rays
+        each = zip(eyes, starts.tolist(), rays.tolist(), reach.tolist(), strict=True)
         labels = []
-        for start, ray, length in each:
+        for eye, start, ray, length in each:
             hit, place, _, _, ob, _ = cast(depsgraph, start, ray, distance=length)
             if hit and ob not in shown:
                 seen = self._is_shown(ob.original)
