@@ -41,6 +41,7 @@ from .air.properties import classes as air_classes
 from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
+from .preview.properties import ImpetusView
 
 WALLS = (
     ("OPEN", "Open", "What leaves the domain is frozen where it left"),
@@ -201,6 +202,7 @@ class ImpetusScene(bpy.types.PropertyGroup):
         min=0,
         description="Changes every random choice; the same seed gives the same frames",
     )
+    view: PointerProperty(type=ImpetusView)
     take_name: StringProperty(
         name="Name",
         default="",
@@ -271,6 +273,7 @@ classes = (
     *method_classes,
     *act_classes,
     *air_classes,
+    ImpetusView,
     ImpetusPhysics,
     ImpetusTake,
     ImpetusScene,

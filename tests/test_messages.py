@@ -57,6 +57,7 @@ def values() -> Iterator[tuple[Any, ...]]:
         m.StateChanged("paused"),
         m.Progress("render", 1.0, 2.0, 3.0),
         m.FrameReady(-3),
+        m.PointsReady(-3),
         m.Log("warning", "text"),
         m.Failed("INTERNAL", "sentence", "remedy", "/log"),
         m.Done(2.5),

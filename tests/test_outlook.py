@@ -84,7 +84,7 @@ def test_counts_and_box_are_those_of_the_stages(automatic: bool) -> None:
     np.testing.assert_allclose(found.low, prepared.domain.origin, atol=1e-6)
     assert found.spacing == pytest.approx(prepared.domain.spacing)
     count = len(prepared.matter.particles.position)
-    assert found.particle_count == pytest.approx(count, rel=0.03)
+    assert found.particle_count == pytest.approx(count, rel=0.02)
     assert found.particle_count == pytest.approx(exact.particles, rel=1e-3)
     assert found.memory_bytes == pytest.approx(exact.memory_bytes, rel=0.1)
     assert found.slowest == "Sand"

@@ -26,7 +26,7 @@ Text = Annotated[str, msgspec.Meta(max_length=4000)]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 53)]
 Stage = Literal["prepare", "simulate", "splat", "render", "diffuse", "deliver"]
 JobState = Literal["queued", "running", "paused", "done", "failed", "cancelled"]
-FrameFile = Literal["beauty", "passes"]
+FrameFile = Literal["beauty", "passes", "points"]
 TakeFile = Literal["preview.mp4", "contact_sheet.png", "take.json", "simulation.json"]
 
 
@@ -300,6 +300,12 @@ class FrameReady(EventBody, frozen=True, tag="frame"):
     frame: FrameNumber
 
 
+class PointsReady(EventBody, frozen=True, tag="points"):
+    """A thinned look at a frame's particles is whole on disk; the frame itself may come later."""
+
+    frame: FrameNumber
+
+
 class Log(EventBody, frozen=True, tag="log"):
     level: Literal["info", "warning"]
     text: Text
@@ -319,7 +325,7 @@ class Done(EventBody, frozen=True, tag="done"):
     seconds: float
 
 
-AnyEvent = StateChanged | Progress | FrameReady | Log | Failed | Done
+AnyEvent = StateChanged | Progress | FrameReady | PointsReady | Log | Failed | Done
 
 
 # --- envelopes

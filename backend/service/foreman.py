@@ -16,7 +16,7 @@ from .executor import Executor
 from .kept.array_store import ArrayStore
 from .kept.store import Job, Store
 from .kept.takes import Takes
-from .pipe import Ended, FromWorker, Landed, Moved, Order, Said
+from .pipe import Ended, FromWorker, Glimpsed, Landed, Moved, Order, Said
 from .worker_process import Died
 
 RESTARTS = 5
@@ -160,6 +160,8 @@ class Foreman:
             case Landed():
                 if self._takes.whole_frames(job.take, [message.frame]):
                     self._store.add_frame(job, message.frame)
+            case Glimpsed():
+                self._store.tell(job, m.PointsReady(message.frame))
             case Said():
                 self._store.tell(job, m.Log(message.level, message.text[:SENTENCE]))
             case Ended():

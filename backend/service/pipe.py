@@ -53,6 +53,13 @@ class Landed(msgspec.Struct, frozen=True, tag="landed"):
     frame: int
 
 
+class Glimpsed(msgspec.Struct, frozen=True, tag="glimpsed"):
+    """The points of a frame are whole on disk."""
+
+    job: str
+    frame: int
+
+
 class Said(msgspec.Struct, frozen=True, tag="said"):
     """A line for the job's log."""
 
@@ -79,7 +86,7 @@ class Opened(msgspec.Struct, frozen=True, tag="opened"):
 
 
 ToWorker = Order | Stop
-FromWorker = Ready | Moved | Landed | Said | Ended
+FromWorker = Ready | Moved | Landed | Glimpsed | Said | Ended
 
 to_worker: msgspec.msgpack.Decoder[ToWorker] = msgspec.msgpack.Decoder(ToWorker)
 from_worker: msgspec.msgpack.Decoder[FromWorker] = msgspec.msgpack.Decoder(FromWorker)

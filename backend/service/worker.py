@@ -30,6 +30,7 @@ from .endings import explain
 from .kept.array_store import ArrayStore
 from .pipe import (
     Ended,
+    Glimpsed,
     Landed,
     Moved,
     Order,
@@ -71,6 +72,9 @@ class PipeListener:
 
     def frame(self, number: int) -> None:
         self._writer.send(Landed(self._job, number))
+
+    def points(self, number: int) -> None:
+        self._writer.send(Glimpsed(self._job, number))
 
     def log(self, level: Literal["info", "warning"], text: str) -> None:
         self._writer.send(Said(self._job, level, text[:4000]))
@@ -166,7 +170,8 @@ def _end(order: Order, error: ImpetusError | None, seconds: float = 0.0) -> Ende
 def _run(shot: Shot, arrays: ArraySet, places: Places, listener: PipeListener) -> None:
     from ..stages.pipeline import Workspace, run
 
-    run(shot, arrays, Workspace(cache=places.cache, take=places.take), listener)
+    workspace = Workspace(cache=places.cache, take=places.take)
+    run(shot, arrays, workspace, listener, on_points=listener.points)
 
 
 def _start_device(name: str) -> str:

@@ -18,6 +18,7 @@ from .notes import record_of
 from .progress import Shared, StageClock
 from .simulate import SimulatedFrame, simulate, simulate_key, track_digests
 from .splats import PosedSplats, pose_splats
+from .takes.glimpses import Glimpses
 
 
 class Chain:
@@ -27,8 +28,15 @@ class Chain:
     What the simulation made is in the cache: only the first pass computes it.
     """
 
-    def __init__(self, shot: Shot, arrays: ArraySet, cache: Path, clock: StageClock) -> None:
-        self._clock = clock
+    def __init__(
+        self,
+        shot: Shot,
+        arrays: ArraySet,
+        cache: Path,
+        clock: StageClock,
+        glimpses: Glimpses | None = None,
+    ) -> None:
+        self._clock, self._glimpses = clock, glimpses
         clock.progress("prepare", 0, 1)
         with clock.of("prepare"):
             shot, arrays = with_flocks(shot, arrays, cache, clock)
@@ -79,6 +87,7 @@ class Chain:
     def _posed(self, needed: set[int]) -> Iterator[tuple[int, PosedSplats]]:
         """Simulate up to the last frame that is needed, and pose the splats of those that are."""
         for state in self._clock.each("simulate", self._states(needed), tells_itself=True):
+            self._show(state.frame)
             if state.frame in needed:
                 posed = pose_splats(self.shot, self.arrays, self._prepared, state)
                 if self._gas is not None:
@@ -95,3 +104,10 @@ class Chain:
             if self._gas is not None and state.frame in needed:
                 self._gas.reach(state.frame)
             yield state
+
+    def _show(self, frame: int) -> None:
+        """Let whoever watches see the particles of a frame; before the start, those of it."""
+        if self._glimpses is not None and self._glimpses.wanted:
+            note = self.simulated.find_note(max(frame, self.shot.frames.simulation_start))
+            if note is not None:
+                self._glimpses.show(frame, note)

@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 
 from ...kernels.mpm.input import Advance
 from ...kernels.mpm.solver import MpmSolver, Totals
+from ...kernels.rigid.shape import Solid
 from ...kernels.rigid.world import RigidWorld
 from ..contract.arrays import Array, ArraySet
 from ..contract.materials import Rigid
+from ..contract.points import MOST_POINTS, Points, pack_points
 from ..contract.shot import Shot
 from ..contract.simulation_record import BodyState, FrameState, SimulationRecord
 from .bodies.shape import track_row
@@ -21,6 +23,7 @@ from .cache import FrameCache
 
 SUMS = 11
 "Of a body: mass, volume, momentum, angular momentum, kinetic, elastic and gravity's energy."
+BALL_POINTS = 300
 NO_ADVANCE = Advance(0, 0.0, 0.0, 0)
 DIGITS = 9
 
@@ -49,11 +52,13 @@ def note_of(
     if world is not None:
         rigid = [i for i, body in enumerate(shot.bodies) if isinstance(body.material, Rigid)]
         rows |= {i: _rigid_row(shot, i, world, n, gravity) for n, i in enumerate(rigid)}
+    points = pack_points(_points(solver, world))
     took = (advance.substeps, advance.smallest_step, advance.top_speed, advance.left)
     return {
         "bodies": np.array(sorted(rows), np.int32),
         "sums": np.array([rows[body] for body in sorted(rows)], np.float64).reshape(-1, SUMS),
         "took": np.array([*took, particles, seconds], np.float64),
+        **points,
     }
 
 
@@ -80,6 +85,37 @@ def record_of(
         has_steady_gravity=len(arrays.of(shot.gravity)) == 1,
         frames=tuple(frames),
     )
+
+
+def _points(solver: MpmSolver | None, world: RigidWorld | None) -> Points:
+    """Take at most MOST_POINTS of the particles, and the points that rigid bodies touch with."""
+    none = np.zeros(0)
+    place, speed, strain, lost = [np.zeros((0, 3))], [none], [none], [none]
+    if solver is not None:
+        sample = solver.sample(max(1, -(-solver.particle_count // MOST_POINTS)))
+        place, speed = [sample.position], [sample.speed]
+        strain, lost = [sample.strain], [sample.damage]
+    if world is not None:
+        for solid, motion in zip(world.solids, world.motions(), strict=True):
+            arm = _surface(solid) @ motion.rotation.T
+            moved = motion.velocity + np.cross(motion.spin, arm)
+            place.append(motion.translation + arm)
+            speed.append(np.linalg.norm(moved, axis=1))
+            strain.append(np.zeros(len(arm)))
+            lost.append(np.zeros(len(arm)))
+    values = (np.concatenate(each).astype(np.float32) for each in (place, speed, strain, lost))
+    return Points(*values)
+
+
+def _surface(solid: Solid) -> NDArray[np.float64]:
+    """Return points (n, 3) of a rigid body's surface, about its centre of mass."""
+    if not solid.ball:
+        return solid.points
+    height = (np.arange(BALL_POINTS) + 0.5) / BALL_POINTS * 2 - 1
+    angle = np.pi * (1 + 5**0.5) * np.arange(BALL_POINTS)  # a Fibonacci lattice
+    ring = np.sqrt(1 - height**2)
+    around = np.stack([ring * np.cos(angle), ring * np.sin(angle), height], axis=1)
+    return np.asarray(solid.points[0] + solid.ball * around)
 
 
 def _row(totals: Totals) -> NDArray[np.float64]:

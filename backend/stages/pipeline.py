@@ -26,6 +26,7 @@ from .renders import Renders, without_method
 from .takes.deliver import close_take, deliver, frame_bytes
 from .takes.exr import read_depth
 from .takes.finished import FinishedFrames
+from .takes.glimpses import Glimpses, OnPoints
 from .takes.landing import disk_full, is_disk_full
 from .takes.take import Take
 
@@ -42,11 +43,20 @@ class Workspace:
     take: Path
 
 
-def run(shot: Shot, arrays: ArraySet, workspace: Workspace, listener: Listener) -> None:
+def run(
+    shot: Shot,
+    arrays: ArraySet,
+    workspace: Workspace,
+    listener: Listener,
+    *,
+    on_points: OnPoints | None = None,
+) -> None:
     """Make every frame of a shot that is not whole in `workspace.take`, and the take's preview.
 
-    `listener.frame` hears each frame once, those found there first. Made again from the same shot
-    on the same device, the files are the same to the byte, however often it was interrupted.
+    `listener.frame` hears each frame once, those found there first. With `on_points`, the take gets
+    a thinned look at the particles of each simulated frame, which it hears of. Made again from the
+    same shot on the same device, the files are the same to the byte, however often it was
+    interrupted.
     Raises ImpetusErrors: of the shot, its method's model, the physics, DiskFullError,
     MemoryShortError, and what `listener.check` raises; what is finished stays.
     """
@@ -59,10 +69,11 @@ def run(shot: Shot, arrays: ArraySet, workspace: Workspace, listener: Listener) 
         if missing:
             growth = _Growth(take, finished, missing)
             take.device = start_device().description
+            glimpses = Glimpses(take, on_points)
             if isinstance(shot.method, NoMethod):
-                _make(shot, arrays, workspace, growth, listener)
+                _make(shot, arrays, workspace, growth, glimpses, listener)
             else:
-                _make_diffused(shot, arrays, workspace, growth, needs, listener)
+                _make_diffused(shot, arrays, workspace, growth, needs, glimpses, listener)
         close_take(shot, take)
     prune(workspace.cache, (finished.folder,))
 
@@ -89,11 +100,16 @@ def _adopt(take: Take, finished: FinishedFrames, listener: Listener) -> tuple[in
 
 
 def _make(
-    shot: Shot, arrays: ArraySet, workspace: Workspace, growth: _Growth, listener: Listener
+    shot: Shot,
+    arrays: ArraySet,
+    workspace: Workspace,
+    growth: _Growth,
+    glimpses: Glimpses,
+    listener: Listener,
 ) -> None:
     take = growth.take
     clock = _clock(take, listener, _totals(shot, set(growth.missing), 0, len(growth.missing)))
-    chain = Chain(shot, arrays, workspace.cache, clock)
+    chain = Chain(shot, arrays, workspace.cache, clock, glimpses)
     _require_disk(chain, workspace, take_frames=len(growth.missing))
     take.warnings, take.tell_simulation = chain.warnings, chain.record
     rendered = chain.rendered(growth.missing, lambda frame: read_depth(take.path("passes", frame)))
@@ -106,6 +122,7 @@ def _make_diffused(
     workspace: Workspace,
     growth: _Growth,
     needs: Needs,
+    glimpses: Glimpses,
     listener: Listener,
 ) -> None:
     """Diffuse from the frames that a take without the method would hold, making those first."""
@@ -118,7 +135,7 @@ def _make_diffused(
     clock = _clock(growth.take, listener, _totals(shot, unrendered, count, count))
 
     def start() -> Chain:
-        chain = Chain(plain, arrays, workspace.cache, clock)
+        chain = Chain(plain, arrays, workspace.cache, clock, glimpses)
         _require_disk(chain, workspace, take_frames=count, cache_frames=len(unrendered))
         growth.take.warnings = chain.warnings
         growth.take.tell_simulation = chain.record

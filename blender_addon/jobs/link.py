@@ -4,6 +4,7 @@ The main thread puts orders in and takes notices out; nothing else is shared. A 
 (a bake, the set-up) is a generator that the thread steps between its other duties.
 """
 
+import contextlib
 import os
 import queue
 import shutil
@@ -29,6 +30,7 @@ from impetus.backend.contract.messages import (
     Event,
     FrameFile,
     FrameReady,
+    PointsReady,
     StateChanged,
     TakeFile,
 )
@@ -260,6 +262,8 @@ class _Worker:
             return
         if isinstance(event.body, FrameReady):
             self._pull_frame(order, event.body.frame)
+        elif isinstance(event.body, PointsReady):
+            self._pull_points(order, event.body.frame)
         elif isinstance(event.body, Done) or event.body == StateChanged("done"):
             self._know(order)  # what is told to be done is wholly here
         self._followed[event.job] = Follow(order.job, order.take, order.folder, event.seq)
@@ -272,6 +276,15 @@ class _Worker:
             name = target.relative_to(order.folder).as_posix()
             if not target.exists() and not self._link_or_copy(order, name, target):
                 self._require().fetch_frame(order.take, kind, frame, target)
+
+    def _pull_points(self, order: Follow, frame: int) -> None:
+        """Pull a look at the particles; a newer run of the same frame replaces it."""
+        target = frame_path(order.folder, "points", frame)
+        name = target.relative_to(order.folder).as_posix()
+        target.unlink(missing_ok=True)
+        if not self._link_or_copy(order, name, target):
+            with contextlib.suppress(UnknownTakeError):  # its take was tidied up meanwhile
+                self._require().fetch_frame(order.take, "points", frame, target)
 
     def _pull_file(self, order: Follow, name: TakeFile) -> None:
         target = order.folder / name

@@ -8,6 +8,8 @@ from impetus.backend.contract import messages as m
 from impetus.backend.contract.errors import ResourceError
 
 from .. import takes
+from ..outlook import watch
+from ..preview import store as preview
 from ..properties import ImpetusTake
 from . import backend_setup, bake, orders
 from .state import connect, find, follow, follow_active, remember, say, send, state
@@ -93,12 +95,15 @@ def _hear(event: m.Event) -> None:
             _progress(take, progress)
         case m.FrameReady():
             _landed(take)
+        case m.PointsReady(frame=frame):
+            preview.arrived(take, frame)
         case m.Log(level="warning", text=text):
             _warn(take, text)
         case m.Failed(sentence=sentence, remedy=remedy):
             take.state, take.sentence = "failed", f"{sentence} {remedy}".strip()
         case m.Done():
             take.state, take.sentence = "done", ""
+            watch.learn(takes.folder_of(take))
     if not take.is_active:
         say(job="", stage="", factor=0.0, seconds_left=-1.0)
     remember(take)

@@ -15,6 +15,7 @@ from impetus.backend.contract.methods import NoMethod
 from impetus.backend.contract.shot_check import shot_hash
 
 from .. import takes
+from ..outlook import watch
 from ..properties import ImpetusTake
 from ..shot_export import Export, export_shot
 from . import backend_setup, bake, machine, news, orders
@@ -143,7 +144,7 @@ def tick() -> float:
     while time.monotonic() < end and not state.link.notices.empty():
         news.apply(state.link.notices.get_nowait())
         changed = True
-    if changed:
+    if watch.step() or changed:
         redraw()
     waiting = any(take.is_active and take.job for _, take in all_takes())
     if waiting and not state.is_linked and not state.is_connecting:

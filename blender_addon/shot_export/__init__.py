@@ -13,7 +13,6 @@ from impetus.backend.contract.shot import (
     Light,
     RenderSettings,
     Shot,
-    SimulationSettings,
 )
 from impetus.backend.contract.shot_check import check_shot
 
@@ -108,7 +107,7 @@ class _SceneReader:
             flocks=tuple(self.air.flock(t, b) for t, b in bodies if t.role == "FLOCK"),
             lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
             world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
-            simulation=self._simulation(),
+            simulation=surroundings.read_simulation(settings, self.layer.depsgraph, self.metres),
             render=RenderSettings(settings.splats, settings.shadows),
             method=self.method.method(),
             seed=settings.seed,
@@ -123,16 +122,6 @@ class _SceneReader:
         evaluated = thing.original.evaluated_get(self.layer.depsgraph)
         return surroundings.read_light(
             thing.name, evaluated.data, thing.world, self.arrays, self.metres
-        )
-
-    def _simulation(self) -> SimulationSettings:
-        settings = self.scene.impetus
-        domain = settings.domain and settings.domain.evaluated_get(self.layer.depsgraph)
-        return SimulationSettings(
-            resolution=settings.resolution,
-            particles_per_cell=settings.particles_per_cell,
-            domain=domain and surroundings.read_domain(domain, self.metres),
-            walls=settings.walls.lower(),
         )
 
     def _warn(self, text: str) -> None:

@@ -70,7 +70,7 @@ class BodyReader:
             mesh=Mesh(*map(self._arrays.add, (mesh.vertices, mesh.triangles, mesh.normals))),
             poses=self._arrays.add(placing.poses),
             looks=self._looks.read(thing.name, mesh, inner),
-            material=_material(physics) if dynamic else None,
+            material=material_of(physics) if dynamic else None,
             contact=Contact(physics.boundary.lower(), physics.friction) if collides else None,
             velocity=_scaled(physics.velocity, self._metres) if dynamic else (0.0, 0.0, 0.0),
             angular_velocity=_scaled(physics.angular_velocity, 1.0) if dynamic else (0.0, 0.0, 0.0),
@@ -93,7 +93,7 @@ class BodyReader:
         self._warnings.append(f"{thing.name}: {text}.")
 
 
-def _material(physics: ImpetusPhysics) -> Material:
+def material_of(physics: ImpetusPhysics) -> Material:
     """Return the chosen law; its fields are properties of the same name."""
     law = LAWS[physics.material]
     return law(**{name: getattr(physics, name) for name in law.__struct_fields__})

@@ -73,6 +73,20 @@ def read_vertices(evaluated: bpy.types.Object) -> Array:
         evaluated.to_mesh_clear()
 
 
+def read_surface(evaluated: bpy.types.Object) -> tuple[Array, Array] | None:
+    """Return only vertices (V, 3) and triangles (F, 3) of an object; None where it has no faces."""
+    mesh = evaluated.to_mesh()
+    try:
+        if mesh is None:
+            return None
+        mesh.calc_loop_triangles()
+        count = len(mesh.loop_triangles)
+        triangles = _read(mesh.loop_triangles, "vertices", (count, 3), np.int32)
+        return (_vertices(mesh), triangles) if count else None
+    finally:
+        evaluated.to_mesh_clear()
+
+
 def _triangles(
     evaluated: bpy.types.Object, mesh: bpy.types.Mesh, groups: Collection[str]
 ) -> Triangles | None:

@@ -13,9 +13,11 @@ from impetus.backend.contract.shot import (
     Contact,
     Ground,
     Light,
+    SimulationSettings,
     World,
 )
 
+from ..properties import ImpetusScene
 from . import nodes
 from .transforms import require_finite_matrices, rigid
 
@@ -124,6 +126,19 @@ def _world_color(world: bpy.types.World | None, warnings: list[str]) -> tuple[fl
             color = nodes.linear(image)[..., :3].mean((0, 1))
         warnings.append(f"{world.name}: its {feeding.bl_label} is taken as one even color.")
     return nodes.rgb(color * strength)
+
+
+def read_simulation(
+    settings: ImpetusScene, depsgraph: bpy.types.Depsgraph, metres: float
+) -> SimulationSettings:
+    """Return how finely, and where, the scene is simulated; as `read_domain`."""
+    domain = settings.domain and settings.domain.evaluated_get(depsgraph)
+    return SimulationSettings(
+        resolution=settings.resolution,
+        particles_per_cell=settings.particles_per_cell,
+        domain=domain and read_domain(domain, metres),
+        walls=settings.walls.lower(),
+    )
 
 
 def read_domain(evaluated: bpy.types.Object, metres: float) -> Box:

@@ -299,6 +299,11 @@ class MpmSolver:
         pull = self._gravity if gravity is None else gravity
         return measure_bodies(self._stepper.particles, at, self._laws, spacing, pull)
 
+    @property
+    def particle_count(self) -> int:
+        """Particles that were given, those that have left included."""
+        return self._stepper.particles.count
+
     def sample(self, every: int) -> Sample:
         """Look at each particle whose place among those given is a multiple of `every`."""
         return sample_particles(self._stepper.particles, self._places(), self._laws, every)

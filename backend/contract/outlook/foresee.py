@@ -10,7 +10,7 @@ from ..shot import FrameRange, SimulationSettings
 from .load import MOVING_SHARE, memory_bytes
 from .pace import RIGID, Pace, materials_key
 from .reach import automatic_reach
-from .standing import Standing, particle_count
+from .standing import Standing
 from .steps import longest_step, substeps, top_speed
 
 Floats = NDArray[np.float64]
@@ -32,9 +32,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outlook:
-    """An estimate: particles within a few per cent, substeps within a factor of two.
+    """An estimate: particles within a few per cent, the range of substeps within a factor of two.
 
-    Substeps are those of a frame in which matter is at rest, and at the speed of its fall.
+    Substeps are those of a frame in which matter is at rest, and of one in which it is stopped at
+    the end of its fall.
     """
 
     low: Floats
@@ -69,10 +70,7 @@ def foresee(bodies: Sequence[Standing], plan: Plan, pace: Pace) -> Outlook | Non
         low, high = np.array(box.low, np.float64), np.array(box.high, np.float64)
     spacing = float((high - low).max()) / settings.resolution
     soft = [body for body in dynamic if not body.is_rigid]
-    particles = {
-        body.name: particle_count(body.filled(spacing), spacing, settings.particles_per_cell)
-        for body in soft
-    }
+    particles = {body.name: body.particles(spacing, settings.particles_per_cell) for body in soft}
     frame_seconds = 1 / plan.frames.fps
     steps = plan.frames.last - plan.frames.simulation_start
     seconds = steps * frame_seconds

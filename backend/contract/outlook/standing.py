@@ -34,6 +34,8 @@ class Standing:
     "m^3 inside a closed mesh; 0 for an open one."
     area: float = 0.0
     "m^2 of an open mesh."
+    extent: tuple[float, float, float] | None = None
+    "m, of its bounds in its own axes; where absent, those of the world count."
     thickness: float = 0.0
     "m given to an open mesh; 0 leaves it to the grid."
     velocity: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -57,6 +59,13 @@ class Standing:
         """Return the volume in m^3 that its particles fill on a grid of `spacing` metres."""
         return self.volume or self.area * (self.thickness or DEFAULT_THICKNESS * spacing)
 
+    def particles(self, spacing: float, particles_per_cell: int) -> int:
+        """Return about how many particles it is made of on a grid of `spacing` metres."""
+        extent = self.high - self.low if self.extent is None else np.array(self.extent)
+        if not self.volume:
+            extent = extent + (self.thickness or DEFAULT_THICKNESS * spacing)
+        return particle_count(self.filled(spacing), extent, spacing, particles_per_cell)
+
 
 def particle_edge(volume: float, spacing: float, particles_per_cell: int) -> float:
     """Return the edge in metres of the cube that one particle of a body of `volume` stands for."""
@@ -64,9 +73,15 @@ def particle_edge(volume: float, spacing: float, particles_per_cell: int) -> flo
     return float(min(cell, (volume / LEAST_PARTICLES) ** (1 / 3)))
 
 
-def particle_count(volume: float, spacing: float, particles_per_cell: int) -> int:
-    """Return about how many particles fill a body of `volume` m^3."""
-    return round(volume / particle_edge(volume, spacing, particles_per_cell) ** 3)
+def particle_count(volume: float, extent: Floats, spacing: float, particles_per_cell: int) -> int:
+    """Return about how many particles fill a body of `volume` m^3.
+
+    They come one to each cell of a lattice that fits the body's bounds in its own axes, `extent`
+    (3,) m, so that a box is filled evenly.
+    """
+    edge = particle_edge(volume, spacing, particles_per_cell)
+    cells = np.maximum(np.round(extent / edge), 1)
+    return round(volume * float(np.prod(cells / np.maximum(extent, 1e-30))))
 
 
 def mesh_size(

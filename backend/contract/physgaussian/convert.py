@@ -111,8 +111,9 @@ def _simulation(config: Config, boxes: list[BoundingBox], told: list[str]) -> Si
         told.append(
             "bounding_box: none; what leaves the cube is frozen there, where PhysGaussian stops."
         )
-    walls = "slip" if boxes else "open"
-    return SimulationSettings(resolution=cells, domain=Box(low, high), walls=walls)
+    return SimulationSettings(
+        resolution=cells, domain=Box(low, high), walls="slip" if boxes else "open"
+    )
 
 
 def _gravity(config: Config, told: list[str]) -> tuple[float, float, float]:

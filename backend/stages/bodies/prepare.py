@@ -20,6 +20,7 @@ from ...contract.outlook.load import (
     memory_bytes,
 )
 from ...contract.outlook.standing import particle_count
+from ...contract.points import MOST_POINTS
 from ...contract.shot import Body, Shot
 from .domain import domain_of
 from .facing import shown_area
@@ -38,6 +39,8 @@ FREE_SHARE = 0.85
 "Share of the free memory that a shot may plan with."
 SOLID_DISK_BYTES, ROUND_DISK_BYTES = 30, 22
 "Cache of one tracer and frame: see simulate."
+POINT_BYTES = 24
+"Of a thinned look at the particles, in the cache and in a take."
 COARSE_CELLS = 4.0
 
 
@@ -237,7 +240,8 @@ def _estimate(
                 continue
             volume = volume_of(body, shape, domain.spacing)
             per_cell = shot.simulation.particles_per_cell
-            particles += particle_count(volume, domain.spacing, per_cell)
+            extent = shape.high - shape.low + thickness_of(body, shape, domain.spacing)
+            particles += particle_count(volume, extent, domain.spacing, per_cell)
             tracers += count
             disk += count * (
                 ROUND_DISK_BYTES if isinstance(body.material, Flowing) else SOLID_DISK_BYTES
@@ -247,8 +251,11 @@ def _estimate(
     memory += sum(array.nbytes for array in arrays.values())
     frames = shot.frames.last - shot.frames.simulation_start + 1
     checkpoint = particles * PARTICLE_STATE + tracers * TRACER_STATE
+    points = min(particles, MOST_POINTS) * POINT_BYTES
     # two are kept while the third is written
-    return Estimate(particles, sum(counts), memory, disk * max(frames, 1) + 3 * checkpoint)
+    return Estimate(
+        particles, sum(counts), memory, (disk + points) * max(frames, 1) + 3 * checkpoint
+    )
 
 
 def _require_memory(shot: Shot, needed: Estimate) -> None:

@@ -1,0 +1,1 @@
+"""What the shot will take, told beside Make Take: particles, substeps, memory, time."""
