@@ -13,6 +13,7 @@ from bpy.props import (
 
 from .acts.properties import ImpetusAct
 from .air.properties import ImpetusFlock, ImpetusSmoke
+from .captures.properties import ImpetusCapture
 
 ROLES = (
     ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
@@ -276,6 +277,7 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         soft_max=1.0,
         description="What shows where the object tears",
     )
+    capture: PointerProperty(type=ImpetusCapture)
     acts: CollectionProperty(type=ImpetusAct)
     act_index: IntProperty(name="Push or Pin")
     smoke: PointerProperty(type=ImpetusSmoke)

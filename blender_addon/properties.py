@@ -15,6 +15,8 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | 
                  target, direction, use_window, frame_start, frame_end), act_index   (dynamic)
                  boundary STICK | SLIP | SEPARATE, friction                 (static, kinematic)
                  smoke, flock (air/properties.py)                           (smoke, flock)
+                 capture (path, opacity_threshold, is_linear, boxes (box, side KEEP | CUT, use),
+                 box_index, preview_points, count, kept)                    (imported splats)
 scene.impetus    simulation_start, resolution, particles_per_cell, domain (object), walls
                  OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
                  splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed,
@@ -38,6 +40,7 @@ from bpy.props import (
 from .acts.properties import classes as act_classes
 from .air.properties import ImpetusGas
 from .air.properties import classes as air_classes
+from .captures.properties import classes as capture_classes
 from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
@@ -273,6 +276,7 @@ classes = (
     *method_classes,
     *act_classes,
     *air_classes,
+    *capture_classes,
     ImpetusView,
     ImpetusPhysics,
     ImpetusTake,

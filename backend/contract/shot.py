@@ -114,6 +114,21 @@ class Looks(Part, frozen=True):
     "What tearing shows; the surface's mean colour where absent."
 
 
+class Capture(Part, frozen=True):
+    """Splats made elsewhere, in body space (metres, the object's scale applied); n rows."""
+
+    mean: ArrayRef
+    "f4 (n, 3)."
+    opacity: ArrayRef
+    "f4 (n,), 0 to 1."
+    harmonics: ArrayRef
+    "f4 (n, 1, 4, 9 or 16, 3), in the order and signs of captures/harmonics.py."
+    axes: ArrayRef | None = None
+    "f4 (n, 3, 3): columns are the 1-sigma half axes. Absent: points, sized by their neighbours."
+    linear: bool = False
+    "Whether the harmonics give linear light; captures are trained in sRGB."
+
+
 class Body(Part, frozen=True):
     """One object: geometry, role, and material (dynamic) or contact (None: only seen)."""
 
@@ -133,6 +148,8 @@ class Body(Part, frozen=True):
     "Metres given to a mesh that is open; 0 lets the backend choose two cells and warn."
     splat_density: Positive = 1.0
     "Share of the shot's splats relative to other bodies of the same size."
+    capture: Capture | None = None
+    "Seen in the mesh's place, which is the box around it; matter fills what it encloses."
 
 
 class Emitter(Part, frozen=True):

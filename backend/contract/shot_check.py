@@ -15,11 +15,12 @@ import numpy as np
 from .air_check import check_air, object_names
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
 from .camera_check import check_camera, check_film
+from .captures.gaussians import COUNTS, MOST
 from .errors import ShotError
 from .force_check import check_forces
 from .material_check import check_material
 from .method_check import check_method
-from .shot import Body, FrameRange, Looks, Mesh, Shot
+from .shot import Body, Capture, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_track
 
 MAX_FRAMES = 100_000
@@ -128,6 +129,8 @@ def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
             "Make the body kinematic, or remove its animation.",
         )
     _check_looks(body.name, body.looks, count, arrays)
+    if body.capture is not None:
+        _check_capture(body.name, body.capture, arrays)
 
 
 def _check_mesh(name: str, mesh: Mesh, arrays: ArraySet) -> None:
@@ -202,6 +205,37 @@ def _check_looks(where: str, looks: Looks, faces: int, arrays: ArraySet) -> None
                 "expected UV coordinates for its image texture, got none.",
                 "Unwrap the mesh, or use a plain base colour.",
             )
+
+
+def _check_capture(name: str, capture: Capture, arrays: ArraySet) -> None:
+    count = capture.mean.shape[0] if capture.mean.shape else 0
+    shapes: list[tuple[str, ArrayRef | None, list[tuple[int, ...]]]] = [
+        ("mean", capture.mean, [(count, 3)]),
+        ("opacity", capture.opacity, [(count,)]),
+        ("harmonics", capture.harmonics, [(count, k, 3) for k in COUNTS]),
+        ("axes", capture.axes, [(count, 3, 3)]),
+    ]
+    if not 0 < count <= MOST:
+        raise ShotError(
+            name,
+            f"expected 1 to {MOST:,} captured splats, got {count:,}.",
+            "Crop it less, lower its opacity threshold, or thin it out.",
+        )
+    for what, ref, expected in shapes:
+        if ref is None:
+            continue
+        if ref.shape not in expected or ref.dtype != "f4":
+            raise ShotError(
+                name, f"expected captured {what} f4 {expected[-1]}, got {ref.dtype} {ref.shape}."
+            )
+        require_finite(f"{name}, captured {what}", arrays.of(ref), "Import the capture again.")
+    opacity = arrays.of(capture.opacity)
+    if opacity.min() < 0 or opacity.max() > 1:
+        raise ShotError(
+            name,
+            f"expected opacities of 0 to 1, got {opacity.min():.3g} to {opacity.max():.3g}.",
+            "Import the capture again.",
+        )
 
 
 def _check_world(shot: Shot, arrays: ArraySet) -> None:

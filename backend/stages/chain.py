@@ -9,7 +9,7 @@ from ..contract.shot import Shot
 from ..contract.simulation_record import SimulationRecord
 from .air.flocks import with_flocks
 from .air.source import GasSource, gas_source
-from .bodies.prepare import prepare
+from .bodies.prepare import Estimate, prepare
 from .cache import FrameCache
 from .images.render import frames_to_pose, render, scene_of
 from .images.rendered import RenderedFrame
@@ -50,6 +50,10 @@ class Chain:
         clock.progress("prepare", 1, 1)
         for text in self.warnings:
             clock.log("warning", text)
+
+    @property
+    def estimate(self) -> Estimate:
+        return self._prepared.estimate
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from ..contract.messages import Stage
 from ..contract.methods import NoMethod
 from ..contract.shot import Shot
 from ..contract.shot_check import check_shot
-from .bodies.prepare import estimate
 from .cache import prune
 from .chain import Chain
 from .device import start_device
@@ -182,7 +181,7 @@ def _require_disk(
     """Raise DiskFullError before anything is made that would not fit."""
     kept = sum(path.stat().st_size for path in chain.simulated.folder.iterdir())
     each = frame_bytes(chain.shot)
-    simulated = max(0, estimate(chain.shot, chain.arrays).disk_bytes - kept) + chain.gas_bytes
+    simulated = max(0, chain.estimate.disk_bytes - kept) + chain.gas_bytes
     _require_free(
         {workspace.take: take_frames * each, workspace.cache: simulated + cache_frames * each}
     )

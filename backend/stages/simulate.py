@@ -62,6 +62,7 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
     dynamic = [body for body in shot.bodies if body.role == "dynamic"]
     start = shot.frames.simulation_start
     domain = prepared.domain
+    captures = [(b.name, b.capture) for b in (*dynamic, *_hit(shot)) if b.capture is not None]
     return stage_key(
         "simulate",
         (domain.origin, domain.spacing, domain.shape, domain.walls) if domain else None,
@@ -73,6 +74,7 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
         shot.world.ground,
         (shot.simulation.particles_per_cell, shot.seed, shot.frames.fps, start),
         (prepared.tracers.position, prepared.tracers.body),
+        *((name, c.mean, c.axes, c.opacity) for name, c in captures),
     )
 
 

@@ -6,7 +6,7 @@ torn: there F grows without end, and the splat shrinks back to its own size, a c
 around it (splitting such splats is not done).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from .simulate import SimulatedFrame
 
 Floats = NDArray[np.float32]
 
+POLAR_STEPS = 6
 LONGEST, SHORTEST = 3.0, 0.2
 "Limits of a solid splat's stretch along any direction: beyond them splats become needles."
 SMALLEST_ROUND, LARGEST_ROUND = 0.5, 1.5
@@ -32,11 +33,13 @@ class PosedSplats:
     """All splats of the shot at one frame, in the world: pose, and unit `normal` (n, 3).
 
     `gas` are those of smoke and fire, which are others in every frame.
+    `turn` (c, 3, 3) are the rotations of captured ones since they were captured, if there are any.
     """
 
     pose: SplatPose
     normal: Floats
     gas: GasSplats | None = None
+    turn: Floats | None = None
 
 
 def pose_splats(
@@ -63,7 +66,56 @@ def pose_splats(
     normal[solid] = deformed_normals(normal[solid], deformation)
     axes[loose] *= round_scale(simulated.deformation[round_])[:, None, None]
     normal[loose] = _or_else(simulated.surface_normal[round_], normal[loose])
-    return PosedSplats(SplatPose(mean, axes), normal)
+    posed = PosedSplats(SplatPose(mean, axes), normal)
+    if prepared.captured is None or prepared.captured.harmonics.shape[1] == 1:
+        return posed
+    return replace(posed, turn=_turns(shot, arrays, prepared, simulated))
+
+
+def _turns(shot: Shot, arrays: ArraySet, prepared: Prepared, simulated: SimulatedFrame) -> Floats:
+    """Return the rotations (c, 3, 3) of captured splats; what flows carries splats unturned."""
+    assert prepared.captured is not None
+    which = prepared.captured.splat
+    body = prepared.looks.body[which]
+    turn = np.empty((len(which), 3, 3), np.float32)
+    for index in np.unique(body):
+        role, chosen = shot.bodies[index].role, body == index
+        frame = simulated.frame if role != "dynamic" else shot.frames.simulation_start
+        pose = pose_at(shot, arrays, shot.bodies[index].poses, frame)
+        turn[chosen] = pose[:3, :3]
+        if role == "dynamic":
+            tracer = np.searchsorted(prepared.tracer_splat, which[chosen])
+            tracer = tracer[~prepared.round[which[chosen]]]
+            if len(tracer):
+                turn[chosen] = rotations(simulated.deformation[tracer]) @ turn[chosen]
+    return turn
+
+
+def rotations(deformation: Floats) -> Floats:
+    """Return the rotations R (n, 3, 3) of F = R S, with S symmetric; of what is torn, any.
+
+    Higham, Computing the Polar Decomposition, 1986, equation 2.6: R <- (a R + R^-T / a) / 2.
+    """
+    turn = np.array(deformation, np.float32)
+    cofactor, determinant = _cofactors(turn)
+    size = np.sqrt(np.einsum("nij,nij->n", turn, turn))
+    lost = np.abs(determinant) < 1e-3 * np.maximum(size, 1e-6) ** 3
+    turn[lost] = np.eye(3)
+    for _ in range(POLAR_STEPS):
+        cofactor, determinant = _cofactors(turn)
+        inverse = cofactor / determinant[:, None, None]  # transposed
+        scale = np.sqrt(
+            np.sqrt(np.einsum("nij,nij->n", inverse, inverse) / np.einsum("nij,nij->n", turn, turn))
+        )[:, None, None]
+        turn = 0.5 * (scale * turn + inverse / scale)
+    return np.asarray(turn * np.sign(np.linalg.det(turn))[:, None, None], np.float32)
+
+
+def _cofactors(matrix: Floats) -> tuple[Floats, Floats]:
+    """Return cofactors (n, 3, 3), in the places of their elements, and determinants (n,)."""
+    a, b, c = matrix[:, 0], matrix[:, 1], matrix[:, 2]
+    cofactor = np.stack([np.cross(b, c), np.cross(c, a), np.cross(a, b)], axis=1)
+    return cofactor, np.einsum("ni,ni->n", a, cofactor[:, 0])
 
 
 def deformed_axes(axes: Floats, deformation: Floats) -> Floats:

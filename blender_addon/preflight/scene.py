@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import bpy
 
+from ..captures.reading import is_capture, path_of
 from ..shot_export.camera import SEEN_BY
 from ..shot_export.forces import is_active_field, not_simulated
 from ..shot_export.meshes import MESHABLE
@@ -29,6 +30,8 @@ def scene_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
         yield from _object(ob)
         yield from _air(scene, ob)
     for ob in scene.objects:
+        if is_capture(ob) and not ob.hide_render and not path_of(ob).is_file():
+            yield Problem(ob.name, f"Its splats are not there: {path_of(ob)}")
         if is_active_field(ob) and (text := not_simulated(ob)):
             yield Problem(ob.name, text[0].upper() + text[1:], "", True)
 
@@ -54,7 +57,7 @@ def _object(ob: bpy.types.Object) -> Iterator[Problem]:
         yield Problem(ob.name, "Hidden from render, so it takes no part", "SHOW_IN_RENDER", True)
     if ob.type not in MESHABLE:
         yield Problem(ob.name, "Has no surface to simulate", "REMOVE_PHYSICS")
-    elif ob.type == "MESH" and not ob.data.polygons and not ob.modifiers:
+    elif ob.type == "MESH" and not (ob.data.polygons or ob.modifiers or is_capture(ob)):
         yield Problem(ob.name, "The mesh has no faces", "REMOVE_PHYSICS")
     animated = {curve.data_path for curve in fcurves(ob.animation_data)}
     if "scale" in animated and ob.impetus.role == "KINEMATIC":

@@ -92,8 +92,7 @@ class ActReader:
 def _group(name: str, thing: Thing, act: ImpetusAct, arrays: ArraySet) -> f.Group | None:
     if not act.vertex_group:
         return None
-    assert thing.mesh is not None
-    weights = thing.mesh.groups.get(act.vertex_group)
+    weights = thing.mesh.groups.get(act.vertex_group) if thing.mesh is not None else None
     if weights is None:
         raise ShotError(
             name,

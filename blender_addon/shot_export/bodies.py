@@ -17,8 +17,9 @@ from impetus.backend.contract.materials import (
     Snow,
     Water,
 )
-from impetus.backend.contract.shot import Body, Contact, Mesh
+from impetus.backend.contract.shot import Body, Contact, Looks, Mesh
 
+from ..captures.reading import capture_of, is_capture
 from ..physics import ImpetusPhysics
 from .looks import LooksReader
 from .things import Thing
@@ -51,6 +52,8 @@ class BodyReader:
     def read(self, thing: Thing) -> Body | None:
         """Return the body of a thing; None where there is nothing to see. Raises ShotError."""
         physics = thing.original.impetus
+        if is_capture(thing.original):
+            return self._body(thing, physics)
         if thing.mesh is None:
             if thing.role == "NONE":
                 return None
@@ -59,23 +62,37 @@ class BodyReader:
                 "expected a mesh with faces, got none.",
                 "Add faces, or remove its physics.",
             )
+        return self._body(thing, physics)
+
+    def _body(self, thing: Thing, physics: ImpetusPhysics) -> Body:
         placing = self._placing(thing)
-        mesh = thing.mesh.stretched(placing.stretch)
         inner = tuple(physics.inner_color) if physics.use_inner_color else None
+        capture = None
+        if thing.mesh is not None and not is_capture(thing.original):
+            stretched = thing.mesh.stretched(placing.stretch)
+            parts = (stretched.vertices, stretched.triangles, stretched.normals)
+            mesh = Mesh(*map(self._arrays.add, parts))
+            looks = self._looks.read(thing.name, stretched, inner)
+        else:
+            capture, mesh, notes = capture_of(thing.original, placing.stretch, self._arrays)
+            looks = Looks(inner_color=inner)
+            for note in notes:
+                self._warnings.append(f"{thing.name}: {note}")
         dynamic = thing.role == "DYNAMIC"
         collides = thing.role in {"STATIC", "KINEMATIC"}
         return Body(
             name=thing.name,
             role="dynamic" if dynamic else "static" if len(placing.poses) == 1 else "kinematic",
-            mesh=Mesh(*map(self._arrays.add, (mesh.vertices, mesh.triangles, mesh.normals))),
+            mesh=mesh,
             poses=self._arrays.add(placing.poses),
-            looks=self._looks.read(thing.name, mesh, inner),
+            looks=looks,
             material=material_of(physics) if dynamic else None,
             contact=Contact(physics.boundary.lower(), physics.friction) if collides else None,
             velocity=_scaled(physics.velocity, self._metres) if dynamic else (0.0, 0.0, 0.0),
             angular_velocity=_scaled(physics.angular_velocity, 1.0) if dynamic else (0.0, 0.0, 0.0),
             thickness=physics.thickness * self._metres,
             splat_density=physics.splat_density,
+            capture=capture,
         )
 
     def _placing(self, thing: Thing) -> Placing:

@@ -36,4 +36,4 @@ class Herds:
 
 
 def _likeness(body: Body) -> object:
-    return body.mesh, body.looks, body.thickness, body.splat_density
+    return body.mesh, body.looks, body.thickness, body.splat_density, body.capture

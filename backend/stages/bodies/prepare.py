@@ -22,6 +22,10 @@ from ...contract.outlook.load import (
 from ...contract.outlook.standing import particle_count
 from ...contract.points import MOST_POINTS
 from ...contract.shot import Body, Shot
+from ..captures.hull import Mesh as Hull
+from ..captures.hull import hull_of
+from ..captures.looks import Captured, captured_count, captured_splats, gathered
+from ..captures.own import OwnSplats, own_splats
 from .domain import domain_of
 from .facing import shown_area
 from .herds import Herds
@@ -79,7 +83,7 @@ class Prepared:
     `rest_mean` (n, 3), `rest_axes` (n, 3, 3) and `rest_normal` (n, 3): in the world at the
     simulation's start for splats of dynamic bodies, in body space for others; columns of the axes
     are 1-sigma half axes [m]. `round` (n,) bool: what flows. `tracers` are the splats
-    `tracer_splat` (m,). `domain` is None where nothing is dynamic.
+    `tracer_splat` (m,). `domain` is None where nothing is dynamic, `captured` where nothing is.
     """
 
     domain: Domain | None
@@ -90,6 +94,8 @@ class Prepared:
     rest_normal: NDArray[np.float32]
     round: NDArray[np.bool_]
     tracer_splat: NDArray[np.int32]
+    captured: Captured | None
+    estimate: Estimate
     warnings: tuple[str, ...]
     make_matter: Callable[[], Matter] = field(repr=False)
 
@@ -104,50 +110,87 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
 
     Raises ShotError naming body and field, and MemoryShortError before anything large is made.
     """
-    shapes = [shape_of(body, arrays) for body in shot.bodies]
+    owns = _owns(shot, arrays)
+    shapes = _shapes(shot, arrays, owns)
     domain = domain_of(shot, arrays, shapes)
     slow = slow_bodies(shot, domain)
-    _require_memory(shot, _estimate(shot, arrays, shapes, domain))
+    counts = splat_counts(shot, arrays, shapes, owns)
+    needed = _estimate(shot, arrays, shapes, domain, counts)
+    _require_memory(shot, needed)
     spacing = domain.spacing if domain else 0.0
-    parts = []
-    counts = splat_counts(shot, arrays, shapes)
-    herds, known = Herds(shot), dict[object, BodySplats]()
+    parts: list[BodySplats] = []
+    captured: list[tuple[int, NDArray[np.float32], bool]] = []
+    herds, known = Herds(shot), dict[object, tuple[BodySplats, NDArray[np.float32] | None]]()
     for i, (body, count) in enumerate(zip(shot.bodies, counts, strict=True)):
-        if (splats := known.get(herds.key(body))) is None:
-            splats = known[herds.key(body)] = body_splats(
-                body,
-                arrays,
-                shapes[i],
-                seen=herds.seen(shot, arrays, body, shapes[i]),
-                count=count,
-                thickness=thickness_of(body, shapes[i], spacing),
-                rng=body_rng(shot.seed, body.name, "splats"),
-            )
-        parts.append(_placed(shot, arrays, body, splats))
-    return _assembled(shot, arrays, shapes, domain, parts, slow)
+        own, shape = owns[i], shapes[i]
+        if (made := known.get(herds.key(body))) is None:
+            rng = body_rng(shot.seed, body.name, "splats")
+            if own is not None:
+                made = captured_splats(body, own, shape, rng)
+            else:
+                seen = herds.seen(shot, arrays, body, shape)
+                thick = thickness_of(body, shape, spacing)
+                on_mesh = body_splats(
+                    body, arrays, shape, seen=seen, count=count, thickness=thick, rng=rng
+                )
+                made = on_mesh, None
+            known[herds.key(body)] = made
+        if own is not None and made[1] is not None:
+            captured.append((sum(len(part.mean) for part in parts), made[1], own.linear))
+        parts.append(_placed(shot, arrays, body, made[0]))
+    said = _warnings(shot, shapes, domain, owns) + slow
+    return _assembled(shot, arrays, shapes, domain, parts, gathered(captured), needed, said)
 
 
 def estimate(shot: Shot, arrays: ArraySet) -> Estimate:
     """Foretell a shot's counts, memory and disk; no particle or splat is made."""
-    shapes = [shape_of(body, arrays) for body in shot.bodies]
-    return _estimate(shot, arrays, shapes, domain_of(shot, arrays, shapes))
+    owns = _owns(shot, arrays)
+    shapes = _shapes(shot, arrays, owns)
+    counts = splat_counts(shot, arrays, shapes, owns)
+    return _estimate(shot, arrays, shapes, domain_of(shot, arrays, shapes), counts)
 
 
-def splat_counts(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> tuple[int, ...]:
-    """Share the budget by the area that is shown, and `splat_density`.
+def _owns(shot: Shot, arrays: ArraySet) -> list[OwnSplats | None]:
+    """Return the splats that bodies bring themselves; bodies of one capture share them."""
+    captures = {body.capture for body in shot.bodies if body.capture is not None}
+    made = {capture: own_splats(capture, arrays) for capture in captures}
+    return [None if body.capture is None else made[body.capture] for body in shot.bodies]
+
+
+def _shapes(shot: Shot, arrays: ArraySet, owns: Sequence[OwnSplats | None]) -> list[Shape]:
+    """Measure all bodies; a capture that takes part in the physics is what its splats enclose."""
+    found: list[Shape] = []
+    hulls: dict[object, Hull] = {}
+    for body, own in zip(shot.bodies, owns, strict=True):
+        hull: Hull | None = None
+        if own is not None and (body.role == "dynamic" or body.contact is not None):
+            hull = hulls.get(body.capture) or hull_of(body.name, own)
+            hulls[body.capture] = hull
+        found.append(shape_of(body, arrays, hull))
+    return found
+
+
+def splat_counts(
+    shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], owns: Sequence[OwnSplats | None]
+) -> tuple[int, ...]:
+    """Share the budget by the area that is shown, and `splat_density`; captures bring their own.
 
     Dynamic bodies share among themselves, whatever else the scene shows: neither another piece of
     scenery nor another camera changes what is simulated.
     """
     weights, herds = np.zeros(len(shot.bodies)), Herds(shot)
-    for i, (body, shape) in enumerate(zip(shot.bodies, shapes, strict=True)):
+    counts = np.zeros(len(shot.bodies), int)
+    for i, (body, shape, own) in enumerate(zip(shot.bodies, shapes, owns, strict=True)):
+        if own is not None:
+            counts[i] = captured_count(body, own)
+            continue
         area = shown_area(shape, herds.seen(shot, arrays, body, shape))
         weights[i] = area * body.splat_density * _weight(body)
     moving = np.array([body.role == "dynamic" for body in shot.bodies], bool)
-    counts = np.zeros(len(shot.bodies), int)
-    for group, share in ((moving, MOVING_SHARE), (~moving, 1 - MOVING_SHARE)):
+    made = np.array([own is None for own in owns], bool)
+    for group, share in ((moving & made, MOVING_SHARE), (~moving & made, 1 - MOVING_SHARE)):
         if group.any():
-            budget = shot.render.splats * (1.0 if group.all() else share)
+            budget = shot.render.splats * (1.0 if group.sum() == made.sum() else share)
             wanted = budget * weights[group] / weights[group].sum()
             counts[group] = np.maximum(np.round(wanted), LEAST_SPLATS)
     return tuple(int(count) for count in counts)
@@ -177,7 +220,9 @@ def _assembled(
     shapes: list[Shape],
     domain: Domain | None,
     parts: list[BodySplats],
-    slow: tuple[str, ...],
+    captured: Captured | None,
+    needed: Estimate,
+    said: tuple[str, ...],
 ) -> Prepared:
     body = np.repeat(np.arange(len(parts), dtype=np.int32), [len(part.mean) for part in parts])
     splats = concatenate(parts)
@@ -198,15 +243,27 @@ def _assembled(
         rest_normal=splats.normal,
         round=splats.round,
         tracer_splat=tracer_splat,
-        warnings=_warnings(shot, shapes, domain) + slow,
+        captured=captured,
+        estimate=needed,
+        warnings=said,
         make_matter=make_matter,
     )
 
 
-def _warnings(shot: Shot, shapes: Sequence[Shape], domain: Domain | None) -> tuple[str, ...]:
+def _warnings(
+    shot: Shot,
+    shapes: Sequence[Shape],
+    domain: Domain | None,
+    owns: Sequence[OwnSplats | None],
+) -> tuple[str, ...]:
     """Say what is taken otherwise than the artist may think."""
     said = []
-    for body, shape in zip(shot.bodies, shapes, strict=True):
+    for body, shape, own in zip(shot.bodies, shapes, owns, strict=True):
+        if own is not None and (count := int(own.shortened.sum())):
+            said.append(
+                f"{body.name}: {count:,} of its {len(own.mean):,} captured splats are larger than "
+                "can be right; they are made smaller."
+            )
         if domain is None or (body.role != "dynamic" and body.contact is None):
             continue
         # a sheet that has a front only thickens behind it: nothing to wonder at
@@ -230,9 +287,12 @@ def _warnings(shot: Shot, shapes: Sequence[Shape], domain: Domain | None) -> tup
 
 
 def _estimate(
-    shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain | None
+    shot: Shot,
+    arrays: ArraySet,
+    shapes: Sequence[Shape],
+    domain: Domain | None,
+    counts: Sequence[int],
 ) -> Estimate:
-    counts = splat_counts(shot, arrays, shapes)
     particles, tracers, disk = 0, 0, 0
     for body, shape, count in zip(shot.bodies, shapes, counts, strict=True):
         if body.role == "dynamic" and domain is not None:
@@ -249,6 +309,7 @@ def _estimate(
     nodes = int(np.prod([float(n) for n in domain.shape])) if domain and particles else 0
     memory = memory_bytes(particles, tracers, sum(counts), nodes)
     memory += sum(array.nbytes for array in arrays.values())
+    memory += sum(3 * b.capture.harmonics.nbytes for b in shot.bodies if b.capture is not None)
     frames = shot.frames.last - shot.frames.simulation_start + 1
     checkpoint = particles * PARTICLE_STATE + tracers * TRACER_STATE
     points = min(particles, MOST_POINTS) * POINT_BYTES

@@ -50,12 +50,12 @@ def rigid_matter(
     Raises ShotError for an open mesh that has no front, and for bodies that start inside each other
     or inside a collider, deeper than DEEPEST.
     """
-    known: dict[tuple[str, str, float], Solid] = {}
+    known: dict[tuple[object, ...], Solid] = {}
     bodies = []
     for i in indices:
         body, shape = shot.bodies[i], shapes[i]
         mesh = closed_mesh(body, shape, domain.spacing)
-        key = (body.mesh.vertices.sha256, body.mesh.triangles.sha256, body.thickness)
+        key = (body.mesh.vertices, body.mesh.triangles, body.thickness, body.capture)
         if key not in known:
             known[key] = solid_of(*mesh)
         assert isinstance(body.material, Rigid)

@@ -47,10 +47,18 @@ class Shape:
         return np.asarray(self.vertices[self.triangles].max(axis=(0, 1)), np.float64)
 
 
-def shape_of(body: Body, arrays: ArraySet) -> Shape:
-    """Measure a body's mesh. Raises ShotError when it has no area, or is closed without volume."""
-    vertices = np.ascontiguousarray(arrays.of(body.mesh.vertices), np.float32)
-    triangles = np.ascontiguousarray(arrays.of(body.mesh.triangles), np.int32)
+def shape_of(
+    body: Body,
+    arrays: ArraySet,
+    hull: tuple[NDArray[np.float32], NDArray[np.int32]] | None = None,
+) -> Shape:
+    """Measure a body's mesh, or what is given in its place: vertices (V, 3), triangles (F, 3).
+
+    Raises ShotError when it has no area, or is closed without volume.
+    """
+    vertices, triangles = hull or (arrays.of(body.mesh.vertices), arrays.of(body.mesh.triangles))
+    vertices = np.ascontiguousarray(vertices, np.float32)
+    triangles = np.ascontiguousarray(triangles, np.int32)
     corners = vertices[triangles].astype(np.float64)
     cross = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = np.linalg.norm(cross, axis=1) / 2
@@ -70,7 +78,8 @@ def shape_of(body: Body, arrays: ArraySet) -> Shape:
             f"expected a closed mesh with a volume, got {abs(volume):.3g} m³.",
             "Give it thickness (a Solidify modifier), or make it static.",
         )
-    shading = None if body.mesh.normals is None else arrays.of(body.mesh.normals)
+    normals = None if hull is not None else body.mesh.normals
+    shading = None if normals is None else arrays.of(normals)
     turned = volume < 0
     return Shape(
         vertices,

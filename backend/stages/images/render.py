@@ -15,6 +15,8 @@ from ..air.light import lit_gas
 from ..air.rows import Rows, with_gas
 from ..air.veil import veil_of
 from ..bodies.prepare import Prepared
+from ..captures.looks import Captured
+from ..captures.seen import seen_from
 from ..splats import PosedSplats
 from .backdrop import backdrop_of
 from .lamps import lamps_at
@@ -47,6 +49,7 @@ class Scene:
     body: Array
     arena: Arena
     backdrop: Array
+    captured: Captured | None = None
 
     def view(self, frame: int) -> View:
         """Return the camera of a frame."""
@@ -79,13 +82,17 @@ def scene_of(shot: Shot, arrays: ArraySet, prepared: Prepared) -> Scene:
     domain = prepared.domain
     low = domain.origin if domain else np.zeros(3)
     size = (np.array(domain.shape) - 1) * domain.spacing if domain else np.zeros(3)
+    surface = surface_of(shot, prepared.looks)
+    if prepared.captured is not None:
+        surface.water[prepared.captured.splat] = False  # it looks as it was captured
     return Scene(
         shot,
         arrays,
-        surface_of(shot, prepared.looks),
+        surface,
         prepared.looks.body,
         arena_of(shot, arrays, np.asarray(low), low + size),
         backdrop_of(shot, arrays),
+        prepared.captured,
     )
 
 
@@ -169,7 +176,7 @@ def _draw(
         lamps.append((lamp, shadow))
     listener.check()
     shaded = shade(
-        scene.surface,
+        seen_from(scene.surface, scene.captured, posed, view.eye),
         posed.pose,
         posed.normal,
         eye=view.eye,

@@ -1,0 +1,1 @@
+"""Captured splats in the chain: what they enclose, how they are carried, what they show."""

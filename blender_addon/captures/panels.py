@@ -1,0 +1,52 @@
+"""The panel of an imported capture, among its object's data."""
+
+import bpy
+
+from .properties import ImpetusCropBox
+from .reading import is_capture
+
+
+class IMPETUS_UL_crop_boxes(bpy.types.UIList):
+    def draw_item(
+        self, _context: bpy.types.Context, layout: bpy.types.UILayout, _data: object,
+        item: ImpetusCropBox, _icon: int, _owner: object, _index: str,
+    ) -> None:  # fmt: skip
+        row = layout.row(align=True)
+        row.active = item.use and item.box is not None
+        row.prop(item, "box", text="", emboss=False, icon="CUBE")
+        row.prop(item, "side", text="")
+        row.prop(item, "use", text="")
+
+
+class DATA_PT_impetus_capture(bpy.types.Panel):
+    bl_label = "Gaussian Splats"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "WINDOW"
+    bl_context = "data"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        return context.object is not None and is_capture(context.object)
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, settings = self.layout, context.object.impetus.capture
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "path")
+        layout.prop(settings, "opacity_threshold", text="Threshold")
+        layout.prop(settings, "is_linear")
+        row = layout.row()
+        row.template_list(
+            "IMPETUS_UL_crop_boxes", "", settings, "boxes", settings, "box_index", rows=2
+        )
+        side = row.column(align=True)
+        side.operator("object.impetus_crop_add", text="", icon="ADD")
+        side.operator("object.impetus_crop_remove", text="", icon="REMOVE")
+        column = layout.column()
+        column.prop(settings, "preview_points")
+        column.operator("object.impetus_capture_refresh", icon="FILE_REFRESH")
+        column.label(text=f"{settings.kept:,} of {settings.count:,} splats are there")
+
+
+classes = (IMPETUS_UL_crop_boxes, DATA_PT_impetus_capture)
+register, unregister = bpy.utils.register_classes_factory(classes)
