@@ -65,7 +65,7 @@ def _loaf() -> bpy.types.Object:
     loaf.location.z = 0.14
     for side, name in ((-1, "Left"), (1, "Right")):
         group = loaf.vertex_groups.new(name=name)
-        group.add([v.index for v in mesh.vertices if side * v.co.x > 0.13], 1.0, "REPLACE")
+        group.add([v.index for v in mesh.vertices if side * v.co.x > 0.075], 1.0, "REPLACE")
     return loaf
 
 
