@@ -1,6 +1,15 @@
 """Impetus in Blender: physics, splats and takes. Registers, no more."""
 
-from . import handlers, headless, job_panels, operators, panels, properties, take_operators
+from . import (
+    handlers,
+    headless,
+    job_panels,
+    operators,
+    panels,
+    physgaussian,
+    properties,
+    take_operators,
+)
 from .acts import operators as act_operators
 from .acts import panels as act_panels
 from .air import panels as air_panels
@@ -21,7 +30,7 @@ modules = (
     properties, operators, take_operators, act_operators, capture_operators, method_operators,
     edit_operators, panels, act_panels, air_panels, capture_panels, method_panels, job_panels,
     outlook_panels, preview_panels, edit_panels, edit_drawing, guide_drawing, preview_drawing,
-    outlook_watch, headless, handlers,
+    outlook_watch, physgaussian, headless, handlers,
 )  # fmt: skip
 
 
