@@ -226,7 +226,7 @@ def collide_blocks(
                 for i, j in ti.ndrange(BLOCK, BLOCK):
                     x, y = span[b, 0] + i, span[b, 1] + j
                     for z in range(span[b, 2], span[b, 3]):
-                        at = x * sx + y * sy + z
+                        at = span[b, 4] + x * sx + y * sy + z
                         g = grid[at]
                         if g[3] > 0.0:
                             node = h * vec3(x - PAD, y - PAD, z - PAD)

@@ -1,7 +1,7 @@
 """What happens on the grid between scatter and gather: forces, walls, ground; called by solver.
 
-Only blocks near particles are touched: every active block has a span of z. Outside of them
-the grid holds what it held, and nobody reads it.
+Only blocks near particles are touched: every active block has a span of z, and the first node of
+its layer (contact.layers). Outside of them the grid holds what it held, and nobody reads it.
 The motion of the grid since the tracers last moved is kept as the sums of dt m v and dt m.
 """
 
@@ -84,13 +84,15 @@ def mark_flow(
     table: Table,
     law: Ints,
     cell: Cells,
+    body: Ints,
+    layer: Ints,  # [bodies] first node
     flow: Ints,  # [nodes] 1 where some are
 ):
     for i in flow:
         flow[i] = 0
     for p in cell:
         if law[p] != FROZEN and int(table[law[p], KIND]) & FLUID > 0:
-            flow[cell[p][0] * sx + cell[p][1] * sy + cell[p][2]] = 1
+            flow[layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]] = 1
 
 
 @ti.kernel
@@ -98,7 +100,7 @@ def clear_blocks(
     sx: i32,
     sy: i32,
     dt: f32,  # of the substep whose velocities the grid still holds; 0 keeps nothing of them
-    span: Spans,  # [blocks, 4] first node along x, y; first and last + 1 along z
+    span: Spans,  # [blocks, 5] first node along x, y; first and last + 1 along z; layer
     grid: Vec4s,  # [nodes] m/s and kg, set to zero
     motion: Vec4s,  # [nodes] kg m and kg s, added to
 ):
@@ -106,7 +108,7 @@ def clear_blocks(
         if q % CHUNK == 0:
             b = q // CHUNK
             for i, j in ti.ndrange(BLOCK, BLOCK):
-                line = (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
+                line = span[b, 4] + (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
                 for at in range(line + span[b, 2], line + span[b, 3]):
                     if dt > 0.0:
                         g = grid[at]
@@ -122,7 +124,7 @@ def average_blocks(sx: i32, sy: i32, span: Spans, motion: Vec4s):
         if q % CHUNK == 0:
             b = q // CHUNK
             for i, j in ti.ndrange(BLOCK, BLOCK):
-                line = (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
+                line = span[b, 4] + (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
                 for at in range(line + span[b, 2], line + span[b, 3]):
                     g = motion[at]
                     if g[3] > 0.0:
@@ -135,7 +137,7 @@ def zero_blocks(sx: i32, sy: i32, span: Spans, grid: Vec4s):
         if q % CHUNK == 0:
             b = q // CHUNK
             for i, j in ti.ndrange(BLOCK, BLOCK):
-                line = (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
+                line = span[b, 4] + (span[b, 0] + i) * sx + (span[b, 1] + j) * sy
                 for at in range(line + span[b, 2], line + span[b, 3]):
                     grid[at] = vec4(0.0)
 
@@ -160,7 +162,7 @@ def update_blocks(
             for i, j in ti.ndrange(BLOCK, BLOCK):
                 x, y = span[b, 0] + i, span[b, 1] + j
                 for z in range(span[b, 2], span[b, 3]):
-                    at = x * sx + y * sy + z
+                    at = span[b, 4] + x * sx + y * sy + z
                     g = grid[at]
                     if g[3] > 0.0:
                         v = vec3(g[0], g[1], g[2]) / g[3]

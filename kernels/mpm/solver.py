@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from .colliders import Collider, Plane, motion_between
+from .contact.given import Meeting, one_field
 from .forces.acting import Acting
 from .forces.given import Region
 from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
@@ -58,7 +59,8 @@ PUSH = 0.1
 class MpmSolver:
     """Particles, tracers, grid and colliders of one simulation.
 
-    `largest_step` [s] bounds the substep from above beyond what the CFL condition asks.
+    Without a `meeting` all bodies share one motion where they touch. `largest_step` [s] bounds
+    the substep from above beyond what the CFL condition asks.
     Raises ValueError for particles or tracers that lie outside of the domain or are not finite.
     """
 
@@ -73,6 +75,7 @@ class MpmSolver:
         *,
         regions: Sequence[Region] = (),
         rigid: Rigid | None = None,
+        meeting: Meeting | None = None,
         largest_step: float = math.inf,
     ) -> None:
         check_inside(domain, "particles", particles.position)
@@ -82,7 +85,11 @@ class MpmSolver:
         self._largest_step = min(largest_step, viscous_step(laws, domain.spacing))
         self._round = np.asarray(tracers.round, bool)
         counts = len(particles.position), len(tracers.position)
-        self._stepper = Stepper(domain, laws, counts, colliders, ground)
+        bodies = 1 + int(max(particles.body.max(initial=0), tracers.body.max(initial=0)))
+        meeting = meeting or one_field(bodies)
+        if len(meeting.field) < bodies:
+            raise ValueError(f"Expected to be told how {bodies} bodies meet, got {meeting}.")
+        self._stepper = Stepper(domain, laws, counts, colliders, ground, meeting)
         self._load(particles, tracers)
         self._parents = _parents(particles, tracers)
         density = np.array([law.density for law in laws])
@@ -187,6 +194,7 @@ class MpmSolver:
         stepper.scatter(dt)
         # Velocities live half a step before positions (leapfrog): so a fall is exact at any step.
         acting.on_grid(stepper)
+        stepper.meet(dt)
         stepper.update_grid((self._last_step + dt) / 2, force)
         self._last_step = dt
         stepper.collide(tables)

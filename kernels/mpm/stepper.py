@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from . import colliders, grid, state, tracers, transfer
 from .colliders import Collider, ColliderField, Plane
+from .contact import layers, meet
+from .contact.given import Meeting, bonds
+from .contact.layers import Layers
 from .forces import holds, pushes
 from .input import Diverged, Domain
 from .materials import update
@@ -59,9 +62,13 @@ class Stepper:
         counts: tuple[int, int],
         solids: Sequence[Collider],
         ground: Plane | None,
+        meeting: Meeting,
     ) -> None:
         particle_count, tracer_count = counts
         self.layout = grid_layout(domain, ground)
+        self.layers = Layers(meeting, self.layout)
+        self._meeting = meeting
+        self._bonds = bonds(meeting)
         self.table = law_table(laws)
         self._kinds = law_kinds(laws)
         self._walls = WALLS[domain.walls]
@@ -77,15 +84,22 @@ class Stepper:
         self._spare_tracers = state.empty_tracers(tracer_count)
         self._sorter = Sorter(self.layout, serial=ti.cfg.arch in (ti.x64, ti.arm64))
         self._plan = Plan.none()
-        self._grid = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
-        self._flow = ti.ndarray(ti.i32, self.layout.node_count)
-        self._motion = ti.Vector.ndarray(4, ti.f32, self.layout.node_count)
-        self._held: Any = None
+        self._make_nodes(1)
         self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
         runs = -(-rows // transfer.RUN) if self._on_cpu else 1
         self._report = np.zeros((runs, transfer.REPORT), np.float32)
         self._pushes = np.zeros((-(-rows // colliders.RUN), 1), np.float32)
+
+    def _make_nodes(self, layers: int) -> None:
+        """Allocate the grid anew, all zero."""
+        count = layers * self.layout.node_count
+        self._made_layers = layers
+        self._grid = ti.Vector.ndarray(4, ti.f32, count)
+        self._motion = ti.Vector.ndarray(4, ti.f32, count)
+        self._flow = ti.ndarray(ti.i32, count)
+        self._owner = ti.ndarray(ti.i32, count if layers > 1 else 1)
+        self._held: Any = None
 
     @property
     def _strides(self) -> tuple[int, int]:
@@ -109,20 +123,30 @@ class Stepper:
     # ---- order
 
     def sort(self) -> None:
-        """Sort particles and tracers by cell, and plan the scatter and the active blocks."""
+        """Sort particles by layer and cell, and plan the scatter and the active blocks.
+
+        The grid must hold no motion.
+        """
         p = self.particles
-        rows, block_start = self._sorter.order(p.cell, p.law)
+        self.layers.assign(p)
+        first, count = self.layers.first, self.layers.count
+        if count > self._made_layers:
+            self._make_nodes(count)
+        rows, block_start = self._sorter.order(p.cell, p.law, p.body, first, count)
         state.take_particles(rows, *p.arrays, *self._spare_particles.arrays)
         self.particles, self._spare_particles = self._spare_particles, p
         height = self.particles.cell.to_numpy()[:, 2]
-        self._plan = Plan.of(self.layout, block_start, height)
+        self._plan = Plan.of(self.layout, block_start, height, count)
         p = self.particles
-        grid.mark_flow(*self._strides, self.table, p.law, p.cell, self._flow)
+        grid.mark_flow(*self._strides, self.table, p.law, p.cell, p.body, first, self._flow)
+        if len(self._plan.shared):
+            layers.mark_owners(*self._strides, p.law, p.cell, p.body, first, self._owner)
 
     def sort_tracers(self) -> None:
         t = self.tracers
         if t.count:
-            rows, _ = self._sorter.order(t.cell, None)
+            first, count = self.layers.first, self.layers.count
+            rows, _ = self._sorter.order(t.cell, None, t.body, first, count)
             state.take_tracers(rows, *t.arrays, *self._spare_tracers.arrays)
             self.tracers, self._spare_tracers = self._spare_tracers, t
 
@@ -143,7 +167,16 @@ class Stepper:
             tasks = (*plan.ends, plan.tasks)
             transfer.scatter_colored(*self._strides, h, dt, *tasks, *carried)
         else:
-            transfer.scatter_atomic(*self._strides, h, dt, p.law, *carried)
+            where = (p.law, p.body, self.layers.first)
+            transfer.scatter_atomic(*self._strides, h, dt, *where, *carried)
+
+    def meet(self, dt: float) -> None:
+        """Let bodies in several layers act on each other while the grid holds momentum."""
+        if len(self._plan.shared):
+            nodes, speed = self.layout.node_count, self.layout.spacing / max(dt, 1e-12)
+            size = (nodes, self.layers.count, speed, self._plan.shared)
+            rules = (self._meeting.friction, *self._bonds)
+            meet.meet_blocks(*self._strides, *size, *rules, self._owner, self._grid)
 
     def update_grid(self, dt: float, force: NDArray[np.float64]) -> None:
         """Turn momentum into velocity; `force` acts for dt; then ground and walls."""
@@ -185,8 +218,8 @@ class Stepper:
         is_open = int(self._walls == grid.OPEN_WALL)
         gather(
             *self._strides, self.layout.spacing, dt, is_open, self._floor, *box, self._kinds,
-            self.table, p.law, p.cell, p.offset, p.velocity, p.gradient, p.deformation, p.stress,
-            p.history, self._grid, self._report,
+            self.table, p.body, self.layers.first, p.law, p.cell, p.offset, p.velocity, p.gradient,
+            p.deformation, p.stress, p.history, self._grid, self._report,
         )  # fmt: skip
         report = self._report
         failed = report[:, transfer.REASON] > 0
@@ -208,13 +241,14 @@ class Stepper:
         """
         p, rows = self.particles, which[0]
         if self._held is None:
-            self._held = ti.ndarray(ti.i32, self.layout.node_count)
+            self._held = ti.ndarray(ti.i32, self._made_layers * self.layout.node_count)
             self._held.fill(0)
         where = (*which, p.law, p.cell, p.offset)
-        holds.count_held(*self._strides, one, *where, p.mass, self._held, *kept)
+        layer = (p.body, self.layers.first, self._held)
+        holds.count_held(*self._strides, one, *where, p.mass, *layer, *kept)
         spacing = self.layout.spacing
-        holds.hold_nodes(*self._strides, spacing, one, *motion, *where, self._held, self._grid)
-        holds.forget_held(*self._strides, rows, p.cell, self._held)
+        holds.hold_nodes(*self._strides, spacing, one, *motion, *where, *layer, self._grid)
+        holds.forget_held(*self._strides, rows, p.cell, *layer)
 
     def hold_place(self, step: Sequence[Any], motion: Sequence[Any], which: Sequence[Any]) -> None:
         """Move held particles from where they were kept, whatever the gather did to them."""
@@ -246,7 +280,8 @@ class Stepper:
         terms = (one, two, three, self._size)
         h = self.layout.spacing
         grid.average_blocks(*self._strides, self._plan.span, self._motion)
-        tracers.ride(*self._strides, h, *terms, self._motion, t.cell, t.offset, t.deformation)
+        ridden = (self.layers.first, self._motion, t.body, t.cell, t.offset, t.deformation)
+        tracers.ride(*self._strides, h, *terms, *ridden)
         self.clear_motion()
 
     def keep_tracers_out(self, tables: Sequence[Floats]) -> None:
@@ -266,8 +301,8 @@ class Stepper:
         row[p.index.to_numpy()] = np.arange(p.count, dtype=np.int32)
         parent = row[parents[t.index.to_numpy()]]
         tracers.leash(
-            *self._strides, self.layout.spacing, LOST, LEASH, parent, self._grid, p.cell, p.offset,
-            p.mass, p.volume, t.cell, t.offset,
+            *self._strides, self.layout.spacing, LOST, LEASH, parent, self.layers.first, self._grid,
+            p.cell, p.offset, p.mass, p.volume, t.body, t.cell, t.offset,
         )  # fmt: skip
 
     def normals(self) -> Floats:
@@ -277,6 +312,9 @@ class Stepper:
         if t.count:
             self.clear(0.0)
             self.scatter(0.0)
-            tracers.mass_normals(*self._strides, self._grid, t.cell, t.offset, normal)
+            first = self.layers.first
+            tracers.mass_normals(
+                *self._strides, first, self._grid, t.body, t.cell, t.offset, normal
+            )
             self.clear(0.0)
         return normal

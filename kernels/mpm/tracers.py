@@ -79,13 +79,15 @@ def ride(
     two: f32,  # s^2, its (1 - 1/N) / 2 square
     three: f32,  # s^3
     size: Cell,
+    layer: Ints,  # [bodies] first node
     motion: Vec4s,  # [nodes] m/s, and 1 where there is any
+    body: Ints,
     cell: Cells,
     offset: Vec3s,
     deformation: Mat3s,
 ):
     for p in cell:
-        base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+        base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
         v, gradient, moved = affine_velocity(base, offset[p], sx, sy, motion)
         if moved:
             l = gradient / h
@@ -103,13 +105,15 @@ def ride(
 def mass_normals(
     sx: i32,
     sy: i32,
+    layer: Ints,  # [bodies] first node
     mass: Vec4s,  # [nodes], mass last
+    body: Ints,
     cell: Cells,
     offset: Vec3s,
     normal: Vec3s,  # [m, 3] unit, down the gradient of mass; 0 where none
 ):
     for p in cell:
-        base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+        base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
         f = offset[p]
         w = weights(f)
         slope = (f - 0.5, -2.0 * f, f + 0.5)
@@ -132,17 +136,19 @@ def leash(
     least: f32,  # share of the rest density below which a tracer is lost
     reach: f32,  # cells from its parent at which a lost one is set down
     parent: Ints,  # [m] row of the particle that each tracer began beside
+    layer: Ints,  # [bodies] first node
     mass: Vec4s,  # [nodes], mass last
     to_cell: Cells,
     to_offset: Vec3s,
     particle_mass: Floats,
     volume: Floats,
+    body: Ints,
     cell: Cells,
     offset: Vec3s,
 ):
     """Bring tracers that the matter has left back to the particle that they began beside."""
     for p in cell:
-        base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+        base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
         w = weights(offset[p])
         found = 0.0
         for i, j in ti.static(ti.ndrange(3, 3)):

@@ -52,6 +52,7 @@ def weights(f: Vec3):
 @ti.func
 def scatter_point(
     p: i32,
+    layer: i32,
     sx: i32,
     sy: i32,
     h: f32,
@@ -75,7 +76,7 @@ def scatter_point(
     az = vec4(a[0, 2], a[1, 2], a[2, 2], 0.0)
     q = vec4(m * v[0], m * v[1], m * v[2], m) - ax * (1.0 + f[0]) - ay * (1.0 + f[1])
     q -= az * (1.0 + f[2])
-    base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+    base = layer + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
     for i in ti.static(range(3)):
         for j in ti.static(range(3)):
             wij = w[i][0] * w[j][1]
@@ -100,7 +101,7 @@ def scatter_colored(
     t1: i32,
     t2: i32,
     t3: i32,
-    span: Spans,  # [tasks, 2] first and last + 1 particle, tasks sorted by colour
+    span: Spans,  # [tasks, 3] first and last + 1 particle, layer; tasks sorted by colour
     cell: Cells,
     offset: Vec3s,
     velocity: Vec3s,
@@ -114,8 +115,9 @@ def scatter_colored(
         for q in range((0, t0, t1, t2)[color] * CHUNK, (t0, t1, t2, t3)[color] * CHUNK):
             if q % CHUNK == 0:
                 for p in range(span[q // CHUNK, 0], span[q // CHUNK, 1]):
+                    layer = span[q // CHUNK, 2]
                     scatter_point(
-                        p, sx, sy, h, dt, False, cell, offset, velocity, gradient, stress, mass,
+                        p, layer, sx, sy, h, dt, False, cell, offset, velocity, gradient, stress, mass,
                         volume, grid,
                     )  # fmt: skip
 
@@ -127,6 +129,8 @@ def scatter_atomic(
     h: f32,
     dt: f32,
     law: Ints,
+    body: Ints,
+    layer: Ints,  # [bodies] first node
     cell: Cells,
     offset: Vec3s,
     velocity: Vec3s,
@@ -139,8 +143,9 @@ def scatter_atomic(
     for p in cell:
         if law[p] != FROZEN:
             scatter_point(
-                p, sx, sy, h, dt, True, cell, offset, velocity, gradient, stress, mass, volume, grid
-            )
+                p, layer[body[p]], sx, sy, h, dt, True, cell, offset, velocity, gradient, stress,
+                mass, volume, grid,
+            )  # fmt: skip
 
 
 @ti.func
@@ -211,6 +216,7 @@ def move(
 @ti.func
 def gather_point(
     p: i32,
+    layer: i32,
     sx: i32,
     sy: i32,
     h: f32,
@@ -232,7 +238,7 @@ def gather_point(
     grid: template,
 ):
     """Take v and C from the grid, advance x, F and tau; return speed, c^2, reason, left."""
-    base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+    base = layer + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
     v, cx, cy, cz = gather_velocity(base, offset[p], sx, sy, grid)
     scale = 4.0 / h
     c = scale * mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
@@ -265,6 +271,8 @@ def gather_runs(
     high: Vec3,
     kinds: template,
     table: Table,
+    body: Ints,
+    layer: Ints,  # [bodies] first node
     law: Ints,
     cell: Cells,
     offset: Vec3s,
@@ -283,8 +291,9 @@ def gather_runs(
             for p in range(run * RUN, ti.min((run + 1) * RUN, cell.shape[0])):
                 if law[p] != FROZEN:
                     speed, wave2, reason, left = gather_point(
-                        p, sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law, cell,
-                        offset, velocity, gradient, deformation, stress, history, grid,
+                        p, layer[body[p]], sx, sy, h, dt, open_walls, floor, low, high, kinds,
+                        table, law, cell, offset, velocity, gradient, deformation, stress, history,
+                        grid,
                     )  # fmt: skip
                     top = ti.max(top, speed)
                     top_wave2 = ti.max(top_wave2, wave2)
@@ -308,6 +317,8 @@ def gather_all(
     high: Vec3,
     kinds: template,
     table: Table,
+    body: Ints,
+    layer: Ints,  # [bodies] first node
     law: Ints,
     cell: Cells,
     offset: Vec3s,
@@ -322,8 +333,8 @@ def gather_all(
     for p in cell:
         if law[p] != FROZEN:
             speed, wave2, reason, left = gather_point(
-                p, sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law, cell, offset,
-                velocity, gradient, deformation, stress, history, grid,
+                p, layer[body[p]], sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law,
+                cell, offset, velocity, gradient, deformation, stress, history, grid,
             )  # fmt: skip
             ti.atomic_max(report[0, SPEED], speed)
             ti.atomic_max(report[0, WAVE], wave2)

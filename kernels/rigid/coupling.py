@@ -189,7 +189,7 @@ def measure_blocks(
                 for i, j in ti.ndrange(BLOCK, BLOCK):
                     x, y = span[b, 0] + i, span[b, 1] + j
                     for z in range(span[b, 2], span[b, 3]):
-                        at = x * sx + y * sy + z
+                        at = span[b, 4] + x * sx + y * sy + z
                         g = grid[at]
                         node = h * vec3(x - PAD, y - PAD, z - PAD)
                         away = (node - vec3(t[0, 24], t[0, 25], t[0, 26])).norm()
@@ -227,7 +227,7 @@ def collide_blocks(
                 for i, j in ti.ndrange(BLOCK, BLOCK):
                     x, y = span[b, 0] + i, span[b, 1] + j
                     for z in range(span[b, 2], span[b, 3]):
-                        at = x * sx + y * sy + z
+                        at = span[b, 4] + x * sx + y * sy + z
                         g = grid[at]
                         node = h * vec3(x - PAD, y - PAD, z - PAD)
                         away = (node - vec3(t[0, 24], t[0, 25], t[0, 26])).norm()

@@ -71,6 +71,8 @@ def count_held(
     cell: Cells,
     offset: Vec3s,
     mass: Floats,
+    body: Ints,
+    layer: Ints,  # [bodies] first node
     held: Ints,  # [nodes] added to; 0 everywhere before
     kept_cell: Cells,  # [k] set
     kept_offset: Vec3s,  # [k] set
@@ -84,7 +86,7 @@ def count_held(
         kept_cell[i], kept_offset[i] = cell[p], offset[p]
         if state[i] == HELD and law[p] != FROZEN:
             w = weights(offset[p])
-            base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+            base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
             scale = FULL * mass[p] / one
             for a, b in ti.static(ti.ndrange(3, 3)):
                 for c in ti.static(range(3)):
@@ -106,6 +108,8 @@ def hold_nodes(
     law: Ints,
     cell: Cells,
     offset: Vec3s,
+    body: Ints,
+    layer: Ints,
     held: Ints,
     grid: Vec4s,  # [nodes] m/s and kg
 ):
@@ -113,7 +117,7 @@ def hold_nodes(
     for i in rows:
         p = rows[i]
         if state[i] == HELD and law[p] != FROZEN:
-            base = cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+            base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
             for a, b in ti.static(ti.ndrange(3, 3)):
                 for c in ti.static(range(3)):
                     at = base + a * sx + b * sy + c
@@ -127,9 +131,12 @@ def hold_nodes(
 
 
 @ti.kernel
-def forget_held(sx: i32, sy: i32, rows: Ints, cell: Cells, held: Ints):
+def forget_held(
+    sx: i32, sy: i32, rows: Ints, cell: Cells, body: Ints, layer: Ints, held: Ints
+):  # fmt: skip
     for i in rows:
-        base = cell[rows[i]][0] * sx + cell[rows[i]][1] * sy + cell[rows[i]][2]
+        p = rows[i]
+        base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
         for a, b in ti.static(ti.ndrange(3, 3)):
             for c in ti.static(range(3)):
                 held[base + a * sx + b * sy + c] = 0

@@ -55,7 +55,7 @@ def apply_fields(
             for i, j in ti.ndrange(BLOCK, BLOCK):
                 x, y = span[b, 0] + i, span[b, 1] + j
                 for z in range(span[b, 2], span[b, 3]):
-                    at = x * sx + y * sy + z
+                    at = span[b, 4] + x * sx + y * sy + z
                     g = grid[at]
                     if g[3] > 0.0:
                         v = vec3(g[0], g[1], g[2]) / g[3]

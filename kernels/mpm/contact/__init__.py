@@ -1,0 +1,1 @@
+"""Bodies that meet on the grid: who shares a layer of it, and what happens where layers meet."""
