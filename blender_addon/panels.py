@@ -5,14 +5,25 @@ import bpy
 from . import materials
 
 MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the names and tooltips
-    "ELASTIC": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
-    "RUBBER": {"density": "Density", "young_modulus": "Stiffness", "poisson_ratio": "Poisson"},
+    "ELASTIC": {
+        "density": "Density",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+        "friction": "Friction",
+    },
+    "RUBBER": {
+        "density": "Density",
+        "young_modulus": "Stiffness",
+        "poisson_ratio": "Poisson",
+        "friction": "Friction",
+    },
     "METAL": {
         "density": "Density",
         "yield_stress": "Yield Stress",
         "hardening_modulus": "Hardening",
         "young_modulus": "Stiffness",
         "poisson_ratio": "Poisson",
+        "friction": "Friction",
     },
     "PLASTICINE": {
         "density": "Density",
@@ -20,6 +31,7 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
         "tear_strain": "Tear Strain",
         "young_modulus": "Stiffness",
         "poisson_ratio": "Poisson",
+        "friction": "Friction",
     },
     "BRITTLE": {
         "density": "Density",
@@ -27,6 +39,7 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
         "tear_strain": "Tear Strain",
         "young_modulus": "Stiffness",
         "poisson_ratio": "Poisson",
+        "friction": "Friction",
     },
     "SNOW": {
         "density": "Density",
@@ -35,6 +48,7 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
         "hardening_coefficient": "Hardening",
         "young_modulus": "Stiffness",
         "poisson_ratio": "Poisson",
+        "friction": "Friction",
     },
     "CREAM": {
         "density": "Density",
@@ -43,6 +57,7 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
         "flow_index": "Flow Index",
         "young_modulus": "Stiffness",
         "poisson_ratio": "Poisson",
+        "friction": "Friction",
     },
     "SAND": {
         "density": "Density",
@@ -50,6 +65,7 @@ MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the nam
         "cohesion": "Cohesion",
         "young_modulus": "Stiffness",
         "poisson_ratio": "Poisson",
+        "friction": "Friction",
     },
     "WATER": {
         "density": "Density",
@@ -127,6 +143,8 @@ class PHYSICS_PT_impetus_material(_OfObject, bpy.types.Panel):
         column = layout.column()
         for name, text in MATERIAL_FIELDS[physics.material].items():
             column.prop(physics, name, text=text)
+        if physics.material != "RIGID":
+            column.prop(physics, "sticks_to")
 
 
 class PHYSICS_PT_impetus_looks(_OfObject, bpy.types.Panel):

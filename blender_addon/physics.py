@@ -294,5 +294,12 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         min=0.0,
         soft_max=1.0,
         max=100.0,
-        description="Grip of the surface; things slide when the slope exceeds its arctangent",
+        description="Grip of the surface; things slide when the slope exceeds its arctangent. "
+        "Where two objects meet, the square root of the product of both counts",
+    )
+    sticks_to: PointerProperty(
+        name="Sticks To",
+        type=bpy.types.Collection,
+        description="Objects of this collection hold to this one wherever they touch, as if "
+        "glued; without one, objects that meet part again",
     )

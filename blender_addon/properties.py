@@ -8,7 +8,7 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | 
                  hardening_modulus, tear_strain, strength, friction_angle, cohesion,
                  critical_compression,
                  critical_stretch, hardening_coefficient, consistency, flow_index, bulk_modulus,
-                 gamma, viscosity, friction, restitution                    (dynamic)
+                 gamma, viscosity, friction, restitution, sticks_to (collection)   (dynamic)
                  velocity, angular_velocity                                 (dynamic)
                  thickness, splat_density, use_inner_color, inner_color
                  acts (kind FORCE | TORQUE | IMPULSE | SPIN | PIN | RELEASE, vector, vertex_group,

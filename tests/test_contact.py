@@ -22,9 +22,7 @@ BAR = ElasticLaw(density=1000, young_modulus=1e5, poisson_ratio=0.0)
 STIFF = ElasticLaw(density=1000, young_modulus=4e5, poisson_ratio=0.3)
 
 
-def meeting(
-    bodies: int, friction: float = 0.0, stuck: tuple[tuple[int, int], ...] = ()
-) -> Meeting:
+def meeting(bodies: int, friction: float = 0.0, stuck: tuple[tuple[int, int], ...] = ()) -> Meeting:
     grip = np.full(bodies, friction, np.float32)
     return Meeting(np.arange(bodies, dtype=np.int32), grip, stuck)
 
@@ -75,7 +73,7 @@ def test_bars_meet_and_part_with_the_speed_of_theory_the_finer_the_better() -> N
 
 
 def slide(friction: float) -> tuple[list[float], list[float]]:
-    """Let a block slide on an elastic slab from 1 m/s; return its speeds along and up each 1/48 s."""
+    """Let a block slide on an elastic slab from 1 m/s; return its speeds along and up."""
     slab = Lump((0.0625, 0.3125, 0.125), (0.9375, 0.6875, 0.21875), STIFF)
     block = Lump((0.25, 0.40625, 0.21875), (0.40625, 0.59375, 0.34375), STIFF, (1.0, 0, 0))
     solver = make_solver(

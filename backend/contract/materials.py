@@ -6,6 +6,8 @@ import msgspec
 
 from .part import NonNegative, Part, Positive
 
+Friction = Annotated[float, msgspec.Meta(ge=0, le=100)]
+"Of a surface. Where two bodies meet, the geometric mean of both counts (Coulomb)."
 PoissonRatio = Annotated[float, msgspec.Meta(ge=0, lt=0.5)]
 
 
@@ -15,6 +17,7 @@ class Elastic(Part, frozen=True, tag="elastic"):
     density: Positive = 1000.0
     young_modulus: Positive = 1e5
     poisson_ratio: PoissonRatio = 0.3
+    friction: Friction = 0.5
 
 
 class Rubber(Part, frozen=True, tag="rubber"):
@@ -23,6 +26,7 @@ class Rubber(Part, frozen=True, tag="rubber"):
     density: Positive = 1100.0
     young_modulus: Positive = 1e6
     poisson_ratio: PoissonRatio = 0.45
+    friction: Friction = 0.8
 
 
 class Sand(Part, frozen=True, tag="sand"):
@@ -33,6 +37,7 @@ class Sand(Part, frozen=True, tag="sand"):
     poisson_ratio: PoissonRatio = 0.3
     friction_angle: Annotated[float, msgspec.Meta(ge=0, lt=1.5707)] = 0.6109
     cohesion: NonNegative = 0.0
+    friction: Friction = 0.5
 
 
 class Snow(Part, frozen=True, tag="snow"):
@@ -48,6 +53,7 @@ class Snow(Part, frozen=True, tag="snow"):
     critical_compression: Annotated[float, msgspec.Meta(gt=0, lt=0.5)] = 0.025
     critical_stretch: Annotated[float, msgspec.Meta(ge=0, lt=0.5)] = 0.0075
     hardening_coefficient: Annotated[float, msgspec.Meta(ge=0, le=30)] = 10.0
+    friction: Friction = 0.3
 
 
 class Metal(Part, frozen=True, tag="metal"):
@@ -60,6 +66,7 @@ class Metal(Part, frozen=True, tag="metal"):
     "Pa: the stress at which a bar under tension begins to flow."
     hardening_modulus: NonNegative = 1e5
     "Pa by which that stress rises for each unit of plastic strain."
+    friction: Friction = 0.4
 
 
 class Plasticine(Part, frozen=True, tag="plasticine"):
@@ -72,6 +79,7 @@ class Plasticine(Part, frozen=True, tag="plasticine"):
     "Pa: as metal's; falls linearly to nothing."
     tear_strain: Annotated[float, msgspec.Meta(gt=0, le=100)] = 0.7
     "Plastic strain of a bar under tension at which it is torn."
+    friction: Friction = 0.5
 
 
 class Brittle(Part, frozen=True, tag="brittle"):
@@ -84,6 +92,7 @@ class Brittle(Part, frozen=True, tag="brittle"):
     "Pa: the largest principal stress that it bears."
     tear_strain: Annotated[float, msgspec.Meta(gt=0, le=100)] = 0.1
     "Strain over which the stress falls from the strength to nothing."
+    friction: Friction = 0.5
 
 
 class Cream(Part, frozen=True, tag="cream"):
@@ -101,6 +110,7 @@ class Cream(Part, frozen=True, tag="cream"):
     "Pa s^n."
     flow_index: Annotated[float, msgspec.Meta(ge=0.1, le=2)] = 0.5
     "n: below 1 it thins as it is sheared faster."
+    friction: Friction = 0.1
 
 
 class Water(Part, frozen=True, tag="water"):
@@ -110,23 +120,24 @@ class Water(Part, frozen=True, tag="water"):
     bulk_modulus: Positive = 1e5
     gamma: Annotated[float, msgspec.Meta(ge=1, le=20)] = 7.0
     viscosity: NonNegative = 1e-3
+    friction: Friction = 0.0
 
 
 class Rigid(Part, frozen=True, tag="rigid"):
     """Never deforms; touches with Coulomb friction.
 
-    Where two meet, the friction is the geometric mean of both, the restitution (the share of the
-    speed that a bounce keeps) the larger one; with matter that deforms it is the body's own
-    friction.
+    Where two meet, the restitution (the share of the speed that a bounce keeps) is the larger one;
+    with matter that deforms the friction is the rigid body's own.
     """
 
     density: Positive = 2500.0
-    friction: Annotated[float, msgspec.Meta(ge=0, le=100)] = 0.5
+    friction: Friction = 0.5
     restitution: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.2
 
 
 Solid = Elastic | Rubber | Metal | Plasticine | Brittle
 "Materials whose parts keep their neighbours, or lose them where they tear."
 Flowing = Sand | Snow | Cream | Water
-"Materials whose parts change neighbours: their splats are round and ride the grid."
+"""Materials whose parts change neighbours: their splats are round and ride the grid. Bodies of them
+mix where they meet, and move as one; all others touch, rub and part."""
 Material = Solid | Flowing | Rigid

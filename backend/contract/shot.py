@@ -144,6 +144,8 @@ class Body(Part, frozen=True):
     "Initial, m/s, world."
     angular_velocity: Vector3 = (0.0, 0.0, 0.0)
     "Initial, rad/s about the centre of mass, world."
+    sticks_to: Annotated[tuple[Name, ...], msgspec.Meta(max_length=10_000)] = ()
+    "Dynamic bodies that it holds to wherever they touch; one of two need name the other."
     thickness: NonNegative = 0.0
     "Metres given to a mesh that is open; 0 lets the backend choose two cells and warn."
     splat_density: Positive = 1.0

@@ -19,6 +19,7 @@ from .captures.gaussians import COUNTS, MOST
 from .errors import ShotError
 from .force_check import check_forces
 from .material_check import check_material
+from .materials import Rigid
 from .method_check import check_method
 from .shot import Body, Capture, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_track
@@ -57,6 +58,7 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     for body in shot.bodies:
         _check_body(body, shot.frames, arrays)
     check_air(shot, arrays, _check_mesh, _check_body)
+    _check_sticking(shot)
     check_forces(shot, arrays)
     for light in shot.lights:
         check_poses(light.name, arrays.of(light.poses), shot.frames)
@@ -169,6 +171,20 @@ def _check_role(body: Body) -> None:
         )
     if body.material is not None:
         check_material(body.name, body.material)
+
+
+def _check_sticking(shot: Shot) -> None:
+    soft = {
+        b.name for b in shot.bodies if b.role == "dynamic" and not isinstance(b.material, Rigid)
+    }
+    for body in shot.bodies:
+        for name in body.sticks_to:
+            if body.name not in soft or name not in soft or name == body.name:
+                raise ShotError(
+                    f"{body.name}, sticks to",
+                    f"expected two dynamic bodies that deform, got {body.name} and {name}.",
+                    "Remove it from the list, or give both a material that is not rigid.",
+                )
 
 
 def _check_corners(where: str, what: str, array: Array, faces: int, width: int) -> None:

@@ -67,7 +67,7 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
         "simulate",
         (domain.origin, domain.spacing, domain.shape, domain.walls) if domain else None,
         [(b.name, b.mesh.vertices, b.mesh.triangles, b.material, b.thickness) for b in dynamic],
-        [(b.velocity, b.angular_velocity) for b in dynamic],
+        [(b.velocity, b.angular_velocity, b.sticks_to) for b in dynamic],
         np.array([pose_at(shot, arrays, b.poses, start) for b in dynamic]),
         [(b.role, b.mesh.vertices, b.mesh.triangles, b.contact, b.thickness) for b in _hit(shot)],
         [constants(force) for force in shot.forces],
@@ -173,6 +173,7 @@ class _Run:
                 matter.domain, matter.laws, particles, self.riders.flowing, matter.colliders,
                 matter.ground, regions=self._acting.regions,
                 rigid=Coupling(self._world, grips) if self._world else None,
+                meeting=matter.meeting,
             )  # fmt: skip
         kept = self._cache.newest_checkpoint(frame)
         while kept is not None:

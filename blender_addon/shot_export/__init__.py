@@ -19,7 +19,7 @@ from impetus.backend.contract.shot_check import check_shot
 from . import surroundings
 from .acts import ActReader
 from .air import AirReader
-from .bodies import BodyReader
+from .bodies import BodyReader, glued
 from .camera import CameraSamples, film
 from .diffusion import MethodReader
 from .forces import FieldReader
@@ -91,7 +91,7 @@ class _SceneReader:
         things = self.things.present(self.frames.tracked_count)
         reader = BodyReader(self.arrays, self.metres, self.frames.simulation_start, self.warnings)
         read = [(t, reader.read(t)) for t in things if t.kind != "LIGHT"]
-        bodies = [(thing, body) for thing, body in read if body is not None]
+        bodies = glued([(thing, body) for thing, body in read if body is not None])
         gravity = np.stack(self.gravity)
         settings = self.scene.impetus
         return Shot(

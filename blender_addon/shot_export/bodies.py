@@ -1,5 +1,8 @@
 """Things with faces as bodies: role, material, contact, geometry in metres, looks."""
 
+from collections.abc import Sequence
+
+import msgspec
 import numpy as np
 
 from impetus.backend.contract.arrays import ArraySet
@@ -111,9 +114,24 @@ class BodyReader:
 
 
 def material_of(physics: ImpetusPhysics) -> Material:
-    """Return the chosen law; its fields are properties of the same name."""
+    """Return the chosen law; its fields are properties of the same name. Water slips on all."""
     law = LAWS[physics.material]
-    return law(**{name: getattr(physics, name) for name in law.__struct_fields__})
+    names = set(law.__struct_fields__) - ({"friction"} if law is Water else set())
+    return law(**{name: getattr(physics, name) for name in names})
+
+
+def glued(read: Sequence[tuple[Thing, Body]]) -> list[tuple[Thing, Body]]:
+    """Let bodies stick to those whose objects are in the collection that they name."""
+    able = [(t, b) for t, b in read if b.material and not isinstance(b.material, Rigid)]
+    done = []
+    for thing, body in read:
+        collection = thing.original.impetus.sticks_to
+        if collection is not None and any(body is other for _, other in able):
+            members = set(collection.all_objects)
+            names = [b.name for t, b in able if t.original in members and b is not body]
+            body = msgspec.structs.replace(body, sticks_to=tuple(names))
+        done.append((thing, body))
+    return done
 
 
 def _scaled(vector: object, factor: float) -> tuple[float, float, float]:

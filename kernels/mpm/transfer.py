@@ -117,8 +117,8 @@ def scatter_colored(
                 for p in range(span[q // CHUNK, 0], span[q // CHUNK, 1]):
                     layer = span[q // CHUNK, 2]
                     scatter_point(
-                        p, layer, sx, sy, h, dt, False, cell, offset, velocity, gradient, stress, mass,
-                        volume, grid,
+                        p, layer, sx, sy, h, dt, False, cell, offset, velocity, gradient, stress,
+                        mass, volume, grid,
                     )  # fmt: skip
 
 

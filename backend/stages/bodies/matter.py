@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from ....kernels.mesh_distance import signed_distance_grid
 from ....kernels.mpm.colliders import Collider, Plane
+from ....kernels.mpm.contact.given import Meeting
 from ....kernels.mpm.materials.laws import (
     BrittleLaw,
     CreamLaw,
@@ -64,6 +65,7 @@ class Matter:
     colliders: tuple[Collider, ...]
     collider_bodies: tuple[int, ...]
     ground: Plane | None
+    meeting: Meeting
     rigid: RigidMatter | None = None
 
 
@@ -96,6 +98,7 @@ def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Dom
         colliders,
         tuple(touched),
         plane,
+        meeting_of(shot),
         rigid,
     )
 
@@ -133,7 +136,20 @@ def _displaced(shot: Shot, particles: Particles, rigid: RigidMatter) -> Particle
 def law_of(material: Material | None) -> Law:
     """Return the law of a dynamic body's material; both name their parameters alike."""
     assert not isinstance(material, Rigid | None)
-    return LAWS[type(material)](**msgspec.structs.asdict(material))
+    values = msgspec.structs.asdict(material)
+    del values["friction"]
+    return LAWS[type(material)](**values)
+
+
+def meeting_of(shot: Shot) -> Meeting:
+    """Say how the bodies meet: what flows is one, others touch, rub, part, or hold as told."""
+    number = {body.name: i for i, body in enumerate(shot.bodies)}
+    field = np.arange(len(shot.bodies), dtype=np.int32)
+    flowing = [i for i, body in enumerate(shot.bodies) if isinstance(body.material, Flowing)]
+    field[flowing] = flowing[0] if flowing else 0
+    friction = [0.0 if body.material is None else body.material.friction for body in shot.bodies]
+    stuck = [(i, number[name]) for i, body in enumerate(shot.bodies) for name in body.sticks_to]
+    return Meeting(field, np.array(friction, np.float32), tuple(stuck))
 
 
 def particle_cell(shot: Shot, body: Body, shape: Shape, spacing: float) -> float:

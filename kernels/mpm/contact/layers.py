@@ -76,9 +76,10 @@ class Layers:
 def _boxes_near(box: Indices) -> NDArray[np.bool_]:
     """Return which boxes (n, 6) of base nodes, low and high, are in reach of each other, (n, n)."""
     low, high = box[:, :3].astype(np.int64), box[:, 3:].astype(np.int64)
-    return np.asarray((low[:, None] <= high[None] + ACROSS).all(axis=2) & (
-        low[None] <= high[:, None] + ACROSS
-    ).all(axis=2))
+    return np.asarray(
+        (low[:, None] <= high[None] + ACROSS).all(axis=2)
+        & (low[None] <= high[:, None] + ACROSS).all(axis=2)
+    )
 
 
 def _colors(near: NDArray[np.bool_]) -> Indices:

@@ -4,7 +4,7 @@ Each body moves in a layer of the grid of its own (layers). Where two meet, impu
 their nodes keep them out of each other, rub, and let them part, as Bardenhagen et al. 2001 (An
 improved contact algorithm for the material point method) do it, with three differences:
 
-1. Impulses act between pairs, opposite and equal, so momentum is kept to rounding however many meet.
+1. Impulses act between pairs, opposite and equal: momentum is kept to rounding, however many meet.
 2. The normal is that of one of both surfaces, each taken from its own body's masses around the
    node: of the one along which the bodies lie farther apart, and which is flatter. A mean of both
    tilts at edges, and a sliding block then trips over its own.
@@ -39,7 +39,7 @@ CHUNK = 512
 SWEEPS = 4
 """How often pairs are gone through where three bodies or more meet."""
 LEAST = 1e-6
-"""Share of the other's mass below which a body is not there: it touches only with a stencil's tip."""
+"""Share of the other's mass below which a body is not there: only a stencil's tip touches."""
 MIXED = 1e-3
 """Cells from a node to the centre of a body's mass around it below which it has no side to show."""
 FLATNESS = 0.2
