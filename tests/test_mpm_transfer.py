@@ -14,6 +14,10 @@ from .mpm_cases import CELL, JELLY, WATER, Array, Lump, make_solver, push, run
 LAYOUT = Layout((0.0, 0.0, 0.0), 0.1, (13, 9, 6))
 
 
+LAYERS = np.array([0, LAYOUT.node_count], np.int32)
+"""Where the layers of two bodies begin."""
+
+
 def scattered(count: int = 3000) -> tuple[Array, Array]:
     rng = np.random.default_rng(0)
     cell = rng.integers(PAD - 1, np.array(LAYOUT.cells) + PAD - 1, (count, 3)).astype(np.int32)
@@ -21,58 +25,66 @@ def scattered(count: int = 3000) -> tuple[Array, Array]:
     return cell, law
 
 
+def sorted_points(cell: Array, law: Array, *, serial: bool = True) -> tuple[Array, Array, Array]:
+    """Sort particles of two bodies in two layers; return body, rows, and where blocks start."""
+    points = empty_particles(len(cell))
+    body = (np.arange(len(cell)) % 2).astype(np.int32)
+    points.cell.from_numpy(cell)
+    points.law.from_numpy(law)
+    points.body.from_numpy(body)
+    sorter = Sorter(LAYOUT, serial=serial)
+    return (body, *sorter.order(points.cell, points.law, points.body, LAYERS, 2))
+
+
 @pytest.mark.parametrize("serial", [True, False])
 def test_sort_is_stable_and_groups_blocks(serial: bool) -> None:
     cell, law = scattered()
-    points = empty_particles(len(cell))
-    points.cell.from_numpy(cell)
-    points.law.from_numpy(law)
-    rows, start = Sorter(LAYOUT, serial=serial).order(points.cell, points.law)
+    body, rows, start = sorted_points(cell, law, serial=serial)
     assert sorted(rows) == list(range(len(cell)))
     assert start[0] == 0
     assert start[-1] == (law != FROZEN).sum()
     assert (law[rows[start[-1] :]] == FROZEN).all()
     block = cell[:, 0] // BLOCK * LAYOUT.blocks[1] + cell[:, 1] // BLOCK
+    block += body * LAYOUT.blocks[0] * LAYOUT.blocks[1]
     for number in range(len(start) - 1):
         assert (block[rows[start[number] : start[number + 1]]] == number).all()
-    key = np.lexsort((cell[:, 2], cell[:, 1], cell[:, 0], np.where(law == FROZEN, 99, block)))
+    key = np.lexsort((cell[:, 2], cell[:, 1], cell[:, 0], np.where(law == FROZEN, 9999, block)))
     live = start[-1]
     np.testing.assert_array_equal(rows[:live], key[:live])
 
 
 def test_tasks_of_one_colour_never_share_a_node() -> None:
     cell, law = scattered()
-    points = empty_particles(len(cell))
-    points.cell.from_numpy(cell)
-    points.law.from_numpy(law)
-    rows, start = Sorter(LAYOUT).order(points.cell, points.law)
-    plan = Plan.of(LAYOUT, start, cell[rows, 2])
+    body, rows, start = sorted_points(cell, law)
+    plan = Plan.of(LAYOUT, start, cell[rows, 2], 2)
     begin = 0
     assert plan.ends[-1] == len(plan.tasks)
     for end in plan.ends:
-        owner: dict[tuple[int, int], int] = {}
+        owner: dict[tuple[int, int, int], int] = {}
         for number in range(begin, end):
-            first, last = plan.tasks[number]
+            first, last, layer = plan.tasks[number]
+            assert (LAYERS[body[rows[first:last]]] == layer).all()
             for x, y in {tuple(c[:2]) for c in cell[rows[first:last]]}:
                 # A cell of drift on either side, and the stencil's two nodes more.
                 for i in range(x - 1, x + 4):
                     for j in range(y - 1, y + 4):
-                        assert owner.setdefault((i, j), number) == number
+                        assert owner.setdefault((layer, i, j), number) == number
         begin = end
 
 
 def test_active_blocks_hold_all_nodes_that_particles_reach() -> None:
     cell, law = scattered(200)
-    points = empty_particles(len(cell))
-    points.cell.from_numpy(cell)
-    points.law.from_numpy(law)
-    rows, start = Sorter(LAYOUT).order(points.cell, points.law)
-    plan = Plan.of(LAYOUT, start, cell[rows, 2])
-    active = np.zeros(LAYOUT.nodes, bool)
-    for x, y, low, high in plan.span:
-        active[x : x + BLOCK, y : y + BLOCK, low:high] = True
-    for x, y, z in cell[law != FROZEN]:
-        assert active[x - 1 : x + 4, y - 1 : y + 4, z - 1 : z + 4].all()
+    body, rows, start = sorted_points(cell, law)
+    plan = Plan.of(LAYOUT, start, cell[rows, 2], 2)
+    active = np.zeros((2, *LAYOUT.nodes), bool)
+    for x, y, low, high, layer in plan.span:
+        active[layer // LAYOUT.node_count, x : x + BLOCK, y : y + BLOCK, low:high] = True
+    shared = np.zeros(LAYOUT.nodes, bool)
+    for x, y, low, high in plan.shared:
+        shared[x : x + BLOCK, y : y + BLOCK, low:high] = True
+    np.testing.assert_array_equal(shared, active.all(axis=0))
+    for one, (x, y, z) in zip(body[law != FROZEN], cell[law != FROZEN], strict=True):
+        assert active[one, x - 1 : x + 4, y - 1 : y + 4, z - 1 : z + 4].all()
 
 
 def test_layout_joins_what_it_splits() -> None:
