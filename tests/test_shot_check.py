@@ -199,3 +199,14 @@ def test_a_region_lies_on_its_film(fields: dict[str, tuple[int, int, int, int]])
     with pytest.raises(ShotError, match=r"Render region: expected .*Draw it again"):
         check_shot(shots.changed(shot, film=s.Film(64, 36, **fields)), arrays)
     check_shot(shots.changed(shot, film=s.Film(64, 36, (0, 0, 64, 36), (6, 4, 70, 40))), arrays)
+
+
+def test_only_what_deforms_sticks() -> None:
+    shot, arrays = shots.three_materials(frames=(1, 3))
+    jelly, *others = shot.bodies
+    glued = msgspec.structs.replace(jelly, sticks_to=(others[0].name,))
+    check_shot(shots.changed(shot, bodies=(glued, *others)), arrays)
+    for wrong in (jelly.name, others[2].name, "Nobody"):
+        glued = msgspec.structs.replace(jelly, sticks_to=(wrong,))
+        with pytest.raises(ShotError, match="sticks to: expected two dynamic bodies"):
+            check_shot(shots.changed(shot, bodies=(glued, *others)), arrays)
