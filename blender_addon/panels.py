@@ -252,6 +252,28 @@ class OUTPUT_PT_impetus_light(_OfOutput, bpy.types.Panel):
         backdrop.template_ID(settings, "backdrop", open="image.open", text="Backdrop")
 
 
+class OUTPUT_PT_impetus_blur(_OfOutput, bpy.types.Panel):
+    bl_label = "Blur"
+    bl_parent_id = "OUTPUT_PT_impetus"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, scene = self.layout, context.scene
+        settings, camera = scene.impetus, scene.camera
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "use_depth_of_field")
+        lens = camera.data if camera is not None and camera.type == "CAMERA" else None
+        if settings.use_depth_of_field and lens is not None and not lens.dof.use_dof:
+            layout.label(text="The camera's depth of field is off", icon="INFO")
+        layout.prop(settings, "use_motion_blur")
+        if settings.use_motion_blur and not scene.render.use_motion_blur:
+            layout.label(text="The render's motion blur is off", icon="INFO")
+        samples = layout.column()
+        samples.active = settings.use_depth_of_field or settings.use_motion_blur
+        samples.prop(settings, "blur_samples")
+
+
 classes = (
     PHYSICS_PT_impetus,
     PHYSICS_MT_impetus_materials,
@@ -261,6 +283,7 @@ classes = (
     OUTPUT_PT_impetus_simulation,
     OUTPUT_PT_impetus_ground,
     OUTPUT_PT_impetus_light,
+    OUTPUT_PT_impetus_blur,
 )
 _register_classes, _unregister_classes = bpy.utils.register_classes_factory(classes)
 

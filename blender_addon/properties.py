@@ -20,7 +20,7 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | 
 scene.impetus    simulation_start, resolution, particles_per_cell, domain (object), walls
                  OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
                  splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed,
-                 take_name,
+                 take_name, use_depth_of_field, use_motion_blur, blur_samples,
                  gas (air/properties.py), diffusion (methods/properties.py),
                  takes (name, job, take, state, ...), take_index
 wm.impetus       what runs now; never saved
@@ -192,6 +192,23 @@ class ImpetusScene(bpy.types.PropertyGroup):
         name="Shadows",
         default=True,
         description="Let lights that cast shadows do so on every object",
+    )
+    use_depth_of_field: BoolProperty(
+        name="Depth of Field",
+        description="Obey the camera's own depth of field: its focus, F-stop and aperture",
+    )
+    use_motion_blur: BoolProperty(
+        name="Motion Blur",
+        description="Obey the render's own motion blur: its position and shutter",
+    )
+    blur_samples: IntProperty(
+        name="Samples",
+        default=32,
+        min=2,
+        soft_max=128,
+        max=1024,
+        description="Pictures that each blurred frame is the mean of; more are smoother, and take "
+        "longer",
     )
     backdrop: PointerProperty(
         name="Backdrop",

@@ -1,11 +1,15 @@
 """The engines: which is chosen and why, motion as numbers, and on a GPU that both draw alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
+from impetus.backend.splatting import engines
 from impetus.backend.splatting.drawing import draw
 from impetus.backend.splatting.engines import choose_engine
+from impetus.backend.splatting.frames import draw_color, draw_frame
 from impetus.backend.splatting.gradients import Camera, render
 from impetus.backend.splatting.motion import motion_field, motion_numbers
 from impetus.kernels.splats.project import SplatPose
@@ -34,6 +38,33 @@ def test_cuda_without_gsplat_is_drawn_by_our_own_kernels() -> None:
     assert engine.reason
     if not torch.cuda.is_available():
         assert engine.name == "taichi"
+
+
+def test_an_engine_that_cannot_draw_is_known_before_a_shot_is_made() -> None:
+    """It may import well, and fail where it compiles itself for the device."""
+
+    def broken() -> None:
+        raise RuntimeError("nvcc was not found\nand more")
+
+    assert engines._trial(broken) == "gsplat does not start: nvcc was not found"
+    assert engines._trial(lambda: None) == ""
+
+
+def test_a_frame_by_our_kernels_is_what_they_render() -> None:
+    case = random_splats("overlaps", 0, 50)
+    del case["before"], case["after"]
+    pose, view = case.pop("pose"), case.pop("view")
+    drawn, expected = (
+        draw_frame(pose, view, **case, engine="taichi"),
+        render_splats(pose, view, **case),
+    )
+    for name, image in vars(expected).items():
+        np.testing.assert_array_equal(getattr(drawn, name), image, err_msg=name)
+    color, alpha = draw_color(
+        pose, view, color=case["color"], opacity=case["opacity"], engine="taichi"
+    )
+    np.testing.assert_allclose(color, expected.color, atol=1e-5)
+    np.testing.assert_allclose(alpha, expected.alpha, atol=1e-5)
 
 
 def test_draw_by_our_kernels_is_render() -> None:
@@ -72,8 +103,25 @@ def test_motion_numbers_are_the_motion_inside_a_splat() -> None:
 
 
 @pytest.mark.gpu
+@pytest.mark.parametrize("kind", ["overlaps", "flat", "shifted", "orthographic"])
+def test_both_engines_draw_the_same_frames(kind: str) -> None:
+    """Sheared views too, which an open lens makes of an orthographic camera."""
+    if choose_engine("cuda").name != "gsplat":
+        pytest.skip(f"needs gsplat on CUDA: {choose_engine('cuda').reason}")
+    case = random_splats(kind, 1)
+    pose, view = case.pop("pose"), case.pop("view")
+    view = replace(view, shear=(0.05, -0.02)) if view.orthographic else view
+    ours, theirs = (
+        draw_frame(pose, view, **case, engine=engine) for engine in ("taichi", "gsplat")
+    )
+    for name in ("color", "alpha"):
+        mine, their = getattr(ours, name), getattr(theirs, name)
+        assert np.linalg.norm(mine - their) < 1e-3 * np.linalg.norm(mine)
+
+
+@pytest.mark.gpu
 @pytest.mark.parametrize("antialias", [False, True])
-@pytest.mark.parametrize("kind", ["overlaps", "tiny", "border", "behind", "flat"])
+@pytest.mark.parametrize("kind", ["overlaps", "tiny", "border", "behind", "flat", "orthographic"])
 def test_both_engines_draw_alike(kind: str, antialias: bool) -> None:
     if choose_engine("cuda").name != "gsplat":
         pytest.skip(f"needs gsplat on CUDA: {choose_engine('cuda').reason}")
@@ -81,7 +129,7 @@ def test_both_engines_draw_alike(kind: str, antialias: bool) -> None:
     view = case["view"]
     arrays = (case["pose"].mean, case["pose"].axes, case["color"], case["opacity"])
     seen = Camera(torch.tensor(view.camera_to_world), torch.tensor(view.intrinsics), view.width,
-                  view.height, view.near, view.far)  # fmt: skip
+                  view.height, view.near, view.far, view.orthographic)  # fmt: skip
     images = []
     for engine, device in (("taichi", "cpu"), ("gsplat", "cuda")):
         tensors = [torch.tensor(a, device=device).requires_grad_() for a in arrays]

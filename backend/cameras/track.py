@@ -78,3 +78,20 @@ def project(
         aside = local[:, :2] if orthographic else local[:, :2] / depth[:, None]
     pixels = aside * k[:2] + k[2:]
     return pixels, depth
+
+
+def pose_between(here: Floats, there: Floats, share: float) -> Floats:
+    """Return the pose (4, 4) on the way from one to another, 0 to 1; beyond, it goes on so."""
+    turn = here[:3, :3].T @ there[:3, :3]
+    axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]])
+    sine = float(np.linalg.norm(axis)) / 2
+    angle = np.arctan2(sine, (np.trace(turn) - 1) / 2)
+    x, y, z = axis / (2 * sine) if sine > 1e-12 else np.zeros(3)
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    part = share * angle
+    pose = np.eye(4)
+    pose[:3, :3] = here[:3, :3] @ (
+        np.eye(3) + np.sin(part) * cross + (1 - np.cos(part)) * cross @ cross
+    )
+    pose[:3, 3] = here[:3, 3] + share * (there[:3, 3] - here[:3, 3])
+    return pose

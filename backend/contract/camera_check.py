@@ -82,3 +82,32 @@ def check_film(film: Film) -> None:
                 f"got {film.whole}.",
                 "Draw it again, or switch it off (Ctrl Alt B).",
             )
+
+
+def check_blur(shot: Shot, arrays: ArraySet) -> None:
+    """Raise ShotError for a shutter or a lens that no camera has."""
+    blur, count = shot.render.blur, len(shot.frames.numbers)
+    if blur is None:
+        return
+    opens, closes = blur.shutter
+    if not -1 <= opens <= closes <= 1:
+        raise ShotError(
+            "Motion blur",
+            f"expected a shutter that opens and closes within a frame, got {opens:.3g} to "
+            f"{closes:.3g} frames.",
+            "Set the shutter to at most one frame, two where it is centered.",
+        )
+    if blur.lens is not None:
+        lens = arrays.of(blur.lens)
+        if lens.shape != (count, 2):
+            raise ShotError(
+                "Depth of field",
+                f"expected radius and distance for {count} frames, got {lens.shape}.",
+            )
+        require_finite("Depth of field", lens, "Set the camera's F-stop and focus distance.")
+        if (lens[:, 0] < 0).any() or (lens[:, 1] <= 0).any():
+            raise ShotError(
+                "Depth of field",
+                f"expected a focus distance above zero, got {lens[:, 1].min():.3g} m.",
+                "Set the camera's focus distance.",
+            )

@@ -54,6 +54,8 @@ class CameraTrack(Part, frozen=True):
     "f8 (T, 2): clip start and end in metres of each frame, where they change."
     orthographic: ArrayRef | None = None
     "u1 (T,): 1 in frames where it is orthographic; a pinhole in all where absent."
+    cuts: tuple[FrameNumber, ...] = ()
+    "Frames at which another camera takes over: nothing is blurred across."
 
 
 class Film(Part, frozen=True):
@@ -268,12 +270,31 @@ class SimulationSettings(Part, frozen=True):
     walls: Literal["open", "slip", "stick"] = "slip"
 
 
+class Blur(Part, frozen=True):
+    """What the beauty is averaged over; all other passes are of the frame's own moment, sharp."""
+
+    samples: Annotated[int, msgspec.Meta(ge=2, le=1024)] = 32
+    "Pictures of each frame, each of its own moment and through its own spot of the lens."
+    shutter: tuple[float, float] = (0.0, 0.0)
+    "When it opens and closes, in frames from the frame's own time, within -1 to 1."
+    lens: ArrayRef | None = None
+    "f8 (T, 2): radius of the lens and distance of what is sharp [m]; a pinhole where absent."
+    blades: Annotated[int, msgspec.Meta(ge=0, le=16)] = 0
+    "Sides of the lens; round below 3."
+    rotation: float = 0.0
+    "Of its sides [rad]."
+    ratio: Positive = 1.0
+    "Its height over its width, as of an anamorphic lens."
+
+
 class RenderSettings(Part, frozen=True):
     """How finely the looks are resolved."""
 
     splats: Annotated[int, msgspec.Meta(ge=100, le=20_000_000)] = 200_000
     "Budget over all bodies."
     shadows: bool = True
+    blur: Blur | None = None
+    "Motion blur and depth of field; everything is sharp where absent."
 
 
 class Shot(Part, frozen=True):

@@ -14,7 +14,7 @@ import numpy as np
 
 from .air_check import check_air, object_names
 from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
-from .camera_check import check_camera, check_film
+from .camera_check import check_blur, check_camera, check_film
 from .captures.gaussians import COUNTS, MOST
 from .errors import ShotError
 from .force_check import check_forces
@@ -51,6 +51,7 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     _check_frames(shot.frames)
     check_film(shot.film)
     check_camera(shot, arrays)
+    check_blur(shot, arrays)
     check_track("Scene gravity", arrays.of(shot.gravity), shot.frames, (3,))
     names = Counter(object_names(shot))
     if twice := [name for name, count in names.items() if count > 1]:

@@ -1,6 +1,8 @@
 """Which engine draws splats, and why: gsplat on CUDA, our own kernels everywhere else."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from typing import Literal
 
@@ -34,8 +36,30 @@ def _gsplat_problem() -> str:
 
     if not torch.cuda.is_available():
         return "torch was built for another device than CUDA, or sees none"
+    return _trial(_draw_one)
+
+
+@cache
+def _trial(draw: Callable[[], None]) -> str:
+    """Say in one line why `draw` fails, empty where it does not; tried once in a process."""
     try:
-        from gsplat import rasterization
+        draw()
     except Exception as err:  # a compiler without a working GPU makes its import raise anything
-        return f"gsplat does not start: {str(err).strip().splitlines()[0] if str(err) else err!r}"
-    return "" if callable(rasterization) else "gsplat has no rasterization"
+        lines = str(err).strip().splitlines() or [repr(err)]
+        return f"gsplat does not start: {lines[0]}"
+    return ""
+
+
+def _draw_one() -> None:
+    """Draw one splat: gsplat compiles itself for the device when it is first asked to."""
+    import torch
+    from gsplat import rasterization
+
+    one, lens = torch.ones(1, device="cuda"), torch.eye(3, device="cuda")[None]
+    rasterization(
+        means=torch.tensor([[0.0, 0.0, 1.0]], device="cuda"), quats=None, scales=None,
+        opacities=one, colors=one[:, None].expand(1, 3).contiguous(), width=16, height=16,
+        viewmats=torch.eye(4, device="cuda")[None], Ks=lens, packed=False,
+        covars=torch.eye(3, device="cuda")[None],
+    )  # fmt: skip
+    torch.cuda.synchronize()

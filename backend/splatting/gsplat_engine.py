@@ -2,15 +2,20 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ...kernels.splats.project import SplatPose, View
 from .gradients import Camera, Images
 from .motion import motion_field, motion_numbers
 
 DILATION, SHARPNESS = 0.3, 0.02
 "Variances [px^2] that footprints gain: those of our own projection, blurred and for motion."
 SOLID = 0.5
+
+Floats = NDArray[np.float32]
 
 
 def render(
@@ -32,6 +37,26 @@ def render(
     )
     depth = torch.where(alpha > 0, seen[..., -1], torch.inf)
     return Images(seen[..., :-1], alpha, depth)
+
+
+def color_of(pose: SplatPose, view: View, color: Floats, opacity: Floats) -> tuple[Floats, Floats]:
+    """Return colour (h, w, 3) and alpha (h, w) of arrays, drawn on the first CUDA device."""
+    # In the camera's own space: gsplat takes poses to be rigid, and an open lens shears the view.
+    rotation, translation = view.world_to_camera()
+    mean = pose.mean @ rotation.T + translation
+    lens = torch.as_tensor(np.asarray(view.intrinsics, np.float64))
+    size = (view.width, view.height, view.near, view.far, view.orthographic)
+    camera = Camera(torch.eye(4, dtype=torch.float64), lens, *size)
+
+    def on_device(array: NDArray[Any]) -> Tensor:
+        return torch.as_tensor(np.ascontiguousarray(array, np.float32), device="cuda")
+
+    with torch.no_grad():
+        seen, alpha = _blend(
+            on_device(mean), on_device(rotation @ pose.axes), on_device(color), on_device(opacity),
+            camera, antialias=False, dilation=DILATION, depth=False,
+        )  # fmt: skip
+        return seen.cpu().numpy(), alpha.cpu().numpy()
 
 
 def motion(

@@ -108,7 +108,9 @@ class _SceneReader:
             lights=tuple(self._light(thing) for thing in things if thing.kind == "LIGHT"),
             world=surroundings.read_world(self.scene, self.arrays, self.metres, self.warnings),
             simulation=surroundings.read_simulation(settings, self.layer.depsgraph, self.metres),
-            render=RenderSettings(settings.splats, settings.shadows),
+            render=RenderSettings(
+                settings.splats, settings.shadows, self.camera.blur(self.scene, self.arrays)
+            ),
             method=self.method.method(),
             seed=settings.seed,
         )

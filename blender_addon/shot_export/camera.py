@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from impetus.backend.cameras.track import intrinsics, opencv_pose, orthographic_intrinsics
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.errors import ShotError
-from impetus.backend.contract.shot import CameraTrack, Film
+from impetus.backend.contract.shot import Blur, CameraTrack, Film
 
 from .transforms import require_finite_matrices
 
@@ -29,7 +29,9 @@ class CameraSamples:
     intrinsics: list[Floats] = field(default_factory=list)
     orthographic: list[bool] = field(default_factory=list)
     clip: list[tuple[float, float]] = field(default_factory=list)
-    name: str = ""
+    openings: list[tuple[float, float]] = field(default_factory=list)
+    cuts: list[int] = field(default_factory=list)
+    camera: bpy.types.Object | None = None
 
     def add(self, frame: int, scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph) -> None:
         """Sample this frame. Raises ShotError for no camera, and for one of another type."""
@@ -53,15 +55,20 @@ class CameraSamples:
         self.orthographic.append(parallel)
         self.matrices.append(np.array(evaluated.matrix_world, np.float64))
         self.clip.append((lens.clip_start * self.metres, lens.clip_end * self.metres))
-        self.name = camera.name
+        radius, focus = lens_opening(evaluated, depsgraph)
+        self.openings.append((radius * self.metres, focus * self.metres))
+        if self.camera not in (None, camera):
+            self.cuts.append(frame)
+        self.camera = camera
 
     def track(self, arrays: ArraySet) -> CameraTrack:
         """Return the samples as the shot's camera."""
         matrices = np.stack(self.matrices)
-        require_finite_matrices(self.name, matrices)
+        name = self.camera.name if self.camera else "Camera"
+        require_finite_matrices(name, matrices)
         if not np.linalg.norm(matrices[:, :3, :3], axis=1).all():
             raise ShotError(
-                self.name, "expected a scale above zero, got zero.", "Clear its scale (Alt S)."
+                name, "expected a scale above zero, got zero.", "Clear its scale (Alt S)."
             )
         poses = opencv_pose(matrices)
         poses[:, :3, 3] *= self.metres
@@ -74,7 +81,61 @@ class CameraSamples:
             clip_end=self.clip[0][1],
             clip=arrays.add(np.array(self.clip, np.float64)) if changes else None,
             orthographic=arrays.add(parallel) if parallel.any() else None,
+            cuts=tuple(self.cuts),
         )
+
+    def blur(self, scene: bpy.types.Scene, arrays: ArraySet) -> Blur | None:
+        """Return what blurs the picture, of what is ticked; the lens is that of the last camera."""
+        settings, render = scene.impetus, scene.render
+        shutter = (0.0, 0.0)
+        if settings.use_motion_blur and render.use_motion_blur:
+            shutter = _shutter(render)
+        opening = np.array(self.openings, np.float64)
+        lens, dof = None, self.camera.data.dof if self.camera else None
+        if settings.use_depth_of_field and dof is not None and opening[:, 0].any():
+            lens = arrays.add(opening)
+        if lens is None and shutter[0] == shutter[1]:
+            return None
+        shape = {} if lens is None or dof is None else {
+            "blades": dof.aperture_blades, "rotation": dof.aperture_rotation,
+            "ratio": dof.aperture_ratio,
+        }  # fmt: skip
+        return Blur(samples=settings.blur_samples, shutter=shutter, lens=lens, **shape)
+
+
+def lens_opening(
+    evaluated: bpy.types.Object, depsgraph: bpy.types.Depsgraph
+) -> tuple[float, float]:
+    """Return the radius of an evaluated camera's lens, 0 for a pinhole, and how far it is sharp.
+
+    Both in Blender units, as Cycles takes them: the lens's millimetres count as thousandths.
+    """
+    lens = evaluated.data
+    dof = lens.dof
+    focus = dof.focus_distance
+    if dof.focus_object is not None:
+        place = dof.focus_object.evaluated_get(depsgraph).matrix_world
+        bone = getattr(dof.focus_object.pose, "bones", {}).get(dof.focus_subtarget)
+        place = place @ bone.matrix if bone else place
+        ahead = evaluated.matrix_world.to_3x3().col[2].normalized()
+        focus = abs(ahead.dot(evaluated.matrix_world.translation - place.translation))
+    if not dof.use_dof:
+        return 0.0, max(focus, 1e-5)
+    across = 1.0 if lens.type == "ORTHO" else 1e-3 * lens.lens
+    return across / (2 * max(dof.aperture_fstop, 1e-5)), max(focus, 1e-5)
+
+
+def _shutter(render: bpy.types.RenderSettings) -> tuple[float, float]:
+    """Return when the shutter opens and closes, in frames from the frame's own time."""
+    length = render.motion_blur_shutter
+    match getattr(render, "motion_blur_position", "CENTER"):
+        case "START":
+            return 0.0, min(length, 1.0)
+        case "END":
+            return -min(length, 1.0), 0.0
+        case _:
+            half = min(length / 2, 1.0)
+            return -half, half
 
 
 def film(render: bpy.types.RenderSettings) -> Film:

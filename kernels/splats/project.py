@@ -50,7 +50,8 @@ class View:
 
     `camera_to_world` (4, 4) float64 in OpenCV axes (x right, y down, z forward), `intrinsics` (4,)
     fx fy cx cy in pixels (pixel centres at +0.5), size in pixels, `near` and `far` in metres.
-    Orthographic, fx and fy are pixels per metre.
+    Orthographic, fx and fy are pixels per metre. `shear` is what x and y gain per metre of depth,
+    as when parallel rays come through a spot beside the middle of a lens.
     """
 
     camera_to_world: NDArray[np.float64]
@@ -60,6 +61,7 @@ class View:
     near: float
     far: float
     orthographic: bool = False
+    shear: tuple[float, float] = (0.0, 0.0)
 
     @property
     def eye(self) -> NDArray[np.float64]:
@@ -71,7 +73,8 @@ class View:
     def world_to_camera(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return rotation (3, 3) and translation (3,) that bring world points to the camera."""
         pose = np.asarray(self.camera_to_world, np.float64)
-        rotation = pose[:3, :3].T
+        rotation = pose[:3, :3].T.copy()
+        rotation[:2] += np.outer(self.shear, rotation[2])
         return rotation, -rotation @ pose[:3, 3]
 
 

@@ -80,6 +80,7 @@ def test_a_cut_from_a_pinhole_to_an_orthographic_camera(scene, camera):
     exported = export(scene)
     track = exported.shot.camera
     assert exported.arrays.of(track.orthographic).tolist() == [0] * 5 + [1] * 5
+    assert track.cuts == (6,)
     clip = exported.arrays.of(track.clip)
     np.testing.assert_allclose(clip[[0, 9]], [[0.1, camera.data.clip_end], [0.1, 50]], rtol=1e-6)
     for row, ob in ((4, camera), (5, other)):
@@ -135,3 +136,44 @@ def test_an_empty_region_is_the_whole_film(scene, camera):
     scene.render.border_min_x = scene.render.border_max_x = 0.5
     film = export(scene).shot.film
     assert (film.width, film.height, film.region, film.whole) == (64, 48, None, None)
+
+
+def test_blur_is_what_the_camera_and_the_render_have_and_only_where_it_is_ticked(scene, camera):
+    scene.unit_settings.scale_length = 0.1
+    render, dof, settings = scene.render, camera.data.dof, scene.impetus
+    render.use_motion_blur, render.motion_blur_shutter = True, 0.4
+    dof.use_dof, dof.aperture_fstop, dof.aperture_blades = True, 0.5, 6
+    dof.aperture_rotation, dof.aperture_ratio = 0.3, 1.5
+    key(dof, "focus_distance", f1=2.0, f10=11.0)
+    assert export(scene).shot.render.blur is None
+    settings.use_motion_blur, settings.blur_samples = True, 8
+    blur = export(scene).shot.render.blur
+    assert (blur.samples, blur.lens) == (8, None)
+    assert blur.shutter == pytest.approx((-0.2, 0.2))
+    settings.use_depth_of_field = True
+    exported = export(scene)
+    blur = exported.shot.render.blur
+    lens = exported.arrays.of(blur.lens)
+    np.testing.assert_allclose(lens[:, 0], 0.05 / (2 * 0.5) / 10, rtol=1e-5)
+    np.testing.assert_allclose(lens[[0, 9], 1], [0.2, 1.1], rtol=1e-5)
+    assert (blur.blades, blur.rotation, blur.ratio) == (6, pytest.approx(0.3), 1.5)
+    dof.focus_object = bpy.data.objects["Cube"]
+    camera.data.type = "ORTHO"
+    exported = export(scene)
+    lens = exported.arrays.of(exported.shot.render.blur.lens)
+    ahead = -camera.matrix_world.to_3x3().col[2]
+    distance = ahead.dot(dof.focus_object.location - camera.location)
+    np.testing.assert_allclose(lens, [[0.1, distance / 10]] * 10, rtol=1e-5)
+    render.use_motion_blur = dof.use_dof = False
+    assert export(scene).shot.render.blur is None
+
+
+@pytest.mark.parametrize(
+    ("position", "shutter"), [("START", (0, 0.5)), ("CENTER", (-0.25, 0.25)), ("END", (-0.5, 0))]
+)
+def test_the_shutter_opens_when_blenders_does(scene, camera, position, shutter):
+    if not hasattr(scene.render, "motion_blur_position"):
+        pytest.skip("this Blender has no such setting")
+    scene.render.use_motion_blur = scene.impetus.use_motion_blur = True
+    scene.render.motion_blur_position = position
+    assert export(scene).shot.render.blur.shutter == shutter

@@ -89,8 +89,8 @@ def _engine(device: str) -> Finding:
     engine = choose_engine(device)
     value = f"{engine.name}: {engine.reason}"
     if device == "cuda" and engine.name != "gsplat":
-        return Finding("Splats in fits", value, "slow", "Install the extra impetus[cuda].")
-    return Finding("Splats in fits", value)
+        return Finding("Splats", value, "slow", "Install the extra impetus[cuda].")
+    return Finding("Splats", value)
 
 
 def _machine() -> Iterator[Finding]:

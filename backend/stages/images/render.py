@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, TypeVar
 import numpy as np
 
 from ....kernels.splats.project import SplatPose, View
-from ....kernels.splats.raster import Passes, render_splats
+from ....kernels.splats.raster import Passes
 from ....kernels.warp import motion_validity
 from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot
+from ...splatting.engines import EngineName, choose_engine
+from ...splatting.frames import draw_frame
 from ..air.light import lit_gas
 from ..air.rows import Rows, with_gas
 from ..air.veil import veil_of
 from ..bodies.prepare import Prepared
 from ..captures.looks import Captured
 from ..captures.seen import seen_from
+from ..device import start_device
 from ..splats import PosedSplats
 from .backdrop import backdrop_of
+from .blur import blurred
 from .lamps import lamps_at
 from .lighting import shade
 from .nearness import Nearness
@@ -50,6 +54,7 @@ class Scene:
     arena: Arena
     backdrop: Array
     captured: Captured | None = None
+    engine: EngineName = "taichi"
 
     def view(self, frame: int) -> View:
         """Return the camera of a frame."""
@@ -71,10 +76,14 @@ class Scene:
 
 @dataclass(frozen=True)
 class Drawn:
-    """A frame before its neighbours are known; `passes` None where only its depth is needed."""
+    """A frame before its neighbours are known; `passes` None where only its depth is needed.
+
+    `shown` (h, w, 4) is what the beauty shows of the splats, premultiplied.
+    """
 
     depth: Array
     passes: Passes | None = None
+    shown: Array | None = None
 
 
 def scene_of(shot: Shot, arrays: ArraySet, prepared: Prepared) -> Scene:
@@ -93,6 +102,7 @@ def scene_of(shot: Shot, arrays: ArraySet, prepared: Prepared) -> Scene:
         arena_of(shot, arrays, np.asarray(low), low + size),
         backdrop_of(shot, arrays),
         prepared.captured,
+        choose_engine(start_device().name).name,
     )
 
 
@@ -111,8 +121,8 @@ def render(
     """
     drawn = _draw_all(scene, posed, wanted, known_depth, listener)
     for before, (frame, here), after in _between(drawn):
-        if here.passes is not None:
-            yield _finish(scene, frame, here.passes, before, after)
+        if here.passes is not None and here.shown is not None:
+            yield _finish(scene, frame, (here.passes, here.shown), before, after)
 
 
 def frames_to_pose(shot: Shot, wanted: Collection[int]) -> set[int]:
@@ -151,8 +161,8 @@ def _draw_all(
                 (other.pose, scene.view(frame + step)) if other is not None else None
                 for other, step in ((before, -1), (after, 1))
             ]
-            passes = _draw(scene, frame, here, (others[0], others[1]), listener)
-            yield frame, Drawn(_solid(scene, passes, passes.depth), passes)
+            passes, shown = _draw(scene, frame, here, (others[0], others[1]), listener)
+            yield frame, Drawn(_solid(scene, passes, passes.depth), passes, shown)
         elif frame - 1 in wanted or frame + 1 in wanted:
             yield frame, Drawn(known_depth(frame))
 
@@ -163,7 +173,7 @@ def _draw(
     posed: PosedSplats,
     others: tuple[tuple[SplatPose, View] | None, tuple[SplatPose, View] | None],
     listener: "Listener",
-) -> Passes:
+) -> tuple[Passes, Array]:
     """Light and rasterise one frame; `others` are the frames before and after."""
     shot, view = scene.shot, scene.view(frame)
     veil = veil_of(shot, posed.gas.frame) if posed.gas is not None else None
@@ -194,11 +204,23 @@ def _draw(
         color = lit_gas(shot, posed.gas, lamps, veil=veil, eye=view.eye)
         rows = with_gas(rows, posed.gas, color, index=len(shot.bodies))
         listener.check()
+    return _pictures(scene, frame, rows, others, listener)
+
+
+def _pictures(
+    scene: Scene,
+    frame: int,
+    rows: Rows,
+    others: tuple[tuple[SplatPose, View] | None, tuple[SplatPose, View] | None],
+    listener: "Listener",
+) -> tuple[Passes, Array]:
+    """Rasterise lit splats: all passes, sharp, and what the beauty shows of them."""
+    shot, view = scene.shot, scene.view(frame)
     before, after = (
         (pose, other[1]) if pose is not None and other is not None else None
         for pose, other in zip((rows.before, rows.after), others, strict=True)
     )
-    return render_splats(
+    passes = draw_frame(
         rows.pose,
         view,
         color=rows.color,
@@ -207,16 +229,28 @@ def _draw(
         index=rows.index,
         before=before,
         after=after,
+        engine=scene.engine,
     )
+    shown = np.concatenate([passes.color, passes.alpha[..., None]], axis=-1)
+    if shot.render.blur is not None:
+        views = others[0] and others[0][1], view, others[1] and others[1][1]
+        for mean in blurred(shot, scene.arrays, frame, rows, views, scene.engine):
+            listener.check()
+            shown = mean
+    return passes, shown
 
 
 def _finish(
-    scene: Scene, frame: int, passes: Passes, before: Drawn | None, after: Drawn | None
+    scene: Scene,
+    frame: int,
+    images: tuple[Passes, Array],
+    before: Drawn | None,
+    after: Drawn | None,
 ) -> RenderedFrame:
     """Put the backdrop behind a frame, and tell where its motion holds."""
+    passes, shown = images
     empty = passes.alpha < SOLID
-    alpha = passes.alpha[..., None]
-    beauty = np.concatenate([passes.color, alpha], axis=-1) + (1 - alpha) * scene.backdrop
+    beauty = shown + (1 - shown[..., 3:]) * scene.backdrop
     nowhere = np.zeros(empty.shape, bool)
     valid_forward, valid_backward = (
         motion_validity(motion, depth, other.depth) if other is not None else nowhere

@@ -22,7 +22,8 @@ RECORD = "take.json"
 PREVIEW = "preview.mp4"
 CONTACT_SHEET = "contact_sheet.png"
 TOLD_PACKAGES = (
-    "impetus", "taichi", "numpy", "OpenEXR", "pillow", "av", "torch", "diffusers", "transformers",
+    "impetus", "taichi", "gsplat", "numpy", "OpenEXR", "pillow", "av", "torch", "diffusers",
+    "transformers",
 )  # fmt: skip
 RECORD_SECONDS = 0.5
 "The record is rewritten at most this often while frames land; the files themselves are the truth."
