@@ -1,4 +1,4 @@
-"""The command `impetus`: serve, render, lift, jobs, doctor, inspect, evaluate, train.
+"""The command `impetus`: serve, render, export, lift, jobs, doctor, inspect, evaluate, train.
 
 Each part imports what it needs when it runs, so that `serve` loads neither torch nor taichi.
 """
@@ -160,6 +160,31 @@ def inspect(
 
     typer.echo(inspect_take(take, out), nl=False)
     typer.echo(f"plot, text and numbers in {out}", err=True)
+
+
+@app.command()
+def export(
+    take: Annotated[Path, typer.Argument(help="A take's folder.")],
+    frame: Annotated[int, typer.Option(help="Which frame, as Blender numbers it.")],
+    out: Annotated[Path, typer.Option(help="The file: .ply, .spz or .splat.")],
+    shot: Annotated[
+        Path | None, typer.Option(help="Its .shot, where the backend does not know the take.")
+    ] = None,
+    home: Home = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of what is kept between shots.")
+    ] = None,
+    device: Device = "auto",
+) -> None:
+    """Write a frame of a take as Gaussian splats, Y down as captures are. Remade if need be."""
+    from .service.frame_export import export_frame
+
+    folder = home or user_folder()
+    count = export_frame(
+        take, frame, out, home=folder, cache=cache or folder / "cache", shot_file=shot,
+        device=device, say=lambda text: typer.echo(text, err=True),
+    )  # fmt: skip
+    typer.echo(f"{count:,} splats in {out}", err=True)
 
 
 @app.command()

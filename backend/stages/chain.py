@@ -5,12 +5,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..contract.arrays import Array, ArraySet
+from ..contract.captures.gaussians import Gaussians
 from ..contract.shot import Shot
 from ..contract.simulation_record import SimulationRecord
 from .air.flocks import with_flocks
 from .air.source import GasSource, gas_source
 from .bodies.prepare import Estimate, prepare
 from .cache import FrameCache
+from .captures.export import splats_of_frame
 from .images.render import frames_to_pose, render, scene_of
 from .images.rendered import RenderedFrame
 from .images.source_flow import SourceFlow, flow_from
@@ -80,6 +82,11 @@ class Chain:
         return render(
             self._scene, posed, wanted=wanted, known_depth=known_depth, listener=self._clock
         )
+
+    def splats_at(self, frame: int) -> Gaussians:
+        """Return a frame's splats as a capture; see `splats_of_frame`."""
+        posed = next(splats for _, splats in self._posed({frame}))
+        return splats_of_frame(self._scene, frame, posed, self._clock)
 
     def flows_from(self, source: int, targets: Collection[int]) -> Iterator[tuple[int, SourceFlow]]:
         """Yield, in order, how each target frame's picture comes out of the source frame's."""

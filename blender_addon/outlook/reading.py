@@ -13,6 +13,7 @@ from impetus.backend.contract.errors import ImpetusError, ShotError
 from impetus.backend.contract.outlook.foresee import Plan
 from impetus.backend.contract.outlook.standing import Standing, mesh_size
 
+from ..captures.reading import is_capture
 from ..shot_export.bodies import material_of
 from ..shot_export.camera import film
 from ..shot_export.meshes import MESHABLE, read_surface
@@ -23,6 +24,7 @@ from ..shot_export.transforms import polar
 
 Floats = NDArray[np.float64]
 
+BALL_SHARE = np.pi / 6
 FEW_VERTICES = 100_000
 "Up to so many, bounds are those of all vertices; beyond, of the outermost ones along AXES."
 AXES = np.array([axis for axis in np.ndindex(5, 5, 5) if axis > (2, 2, 2)]) - 2
@@ -155,11 +157,23 @@ def _way(target: bpy.types.Object, scene: bpy.types.Scene) -> Floats:
 
 
 def _measure(evaluated: bpy.types.Object) -> Measured | None:
+    if is_capture(evaluated.original):
+        return _capture_measure(evaluated.original)
     surface = read_surface(evaluated)
     if surface is None:
         return None
     vertices, triangles = surface
     return Measured(*mesh_size(vertices, triangles), _outermost(vertices[np.unique(triangles)]))
+
+
+def _capture_measure(ob: bpy.types.Object) -> Measured | None:
+    """Guess what a capture fills from its preview: a ball's share of its box."""
+    if not len(ob.data.vertices):
+        return None
+    corners = np.array([corner[:] for corner in ob.bound_box], np.float64)
+    sides = corners.max(axis=0) - corners.min(axis=0)
+    area = 2 * (sides[0] * sides[1] + sides[1] * sides[2] + sides[2] * sides[0])
+    return Measured(BALL_SHARE * float(np.prod(sides)), BALL_SHARE * float(area), True, corners)
 
 
 def _outermost(vertices: NDArray[np.float32]) -> Floats:

@@ -107,7 +107,7 @@ def _inner(
         points = points[depth > INSET * sigma]
     if body.looks.inner_color is not None:
         chosen = np.asarray(body.looks.inner_color, np.float32)
-        color = chosen if own.linear else _linear_to_srgb(chosen)
+        color = chosen if own.linear else linear_to_srgb(chosen)
         first = np.tile((color - np.float32(0.5)) / np.float32(BAND_0), (len(points), 1))
     else:
         seen = np.flatnonzero(own.opacity > VISIBLE)
@@ -140,7 +140,7 @@ def _lit_splats(
     )
 
 
-def _linear_to_srgb(value: Floats) -> Floats:
+def linear_to_srgb(value: Floats) -> Floats:
     """Encode linear light as sRGB (IEC 61966-2-1)."""
     high = 1.055 * np.maximum(value, 1e-9) ** (1 / 2.4) - 0.055
     return np.where(value <= 0.0031308, 12.92 * value, high).astype(np.float32)

@@ -175,6 +175,22 @@ def _draw(
     listener: "Listener",
 ) -> tuple[Passes, Array]:
     """Light and rasterise one frame; `others` are the frames before and after."""
+    around = [other[0] if other else None for other in others]
+    rows = lit_rows(scene, frame, posed, (around[0], around[1]), listener)
+    return _pictures(scene, frame, rows, others, listener)
+
+
+def lit_rows(
+    scene: Scene,
+    frame: int,
+    posed: PosedSplats,
+    others: tuple[SplatPose | None, SplatPose | None],
+    listener: "Listener",
+) -> Rows:
+    """Return a frame's splats in its light, as its camera sees them, gas among them.
+
+    `others` are the poses in the frames before and after.
+    """
     shot, view = scene.shot, scene.view(frame)
     veil = veil_of(shot, posed.gas.frame) if posed.gas is not None else None
     lamps = []
@@ -196,15 +212,12 @@ def _draw(
         veil=veil,
     )
     listener.check()
-    rows = Rows(
-        posed.pose, shaded.color, shaded.opacity, shaded.normal, scene.body,
-        *(other[0] if other else None for other in others),
-    )  # fmt: skip
+    rows = Rows(posed.pose, shaded.color, shaded.opacity, shaded.normal, scene.body, *others)
     if posed.gas is not None and veil is not None:
         color = lit_gas(shot, posed.gas, lamps, veil=veil, eye=view.eye)
         rows = with_gas(rows, posed.gas, color, index=len(shot.bodies))
         listener.check()
-    return _pictures(scene, frame, rows, others, listener)
+    return rows
 
 
 def _pictures(

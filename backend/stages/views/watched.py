@@ -17,6 +17,7 @@ from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot
 from ...contract.views import Bodies
 from ..bodies.prepare import prepare
+from ..captures.seen import seen_from
 from ..images.lamps import Lamp, lamps_at
 from ..images.lighting import Shaded, shade
 from ..images.nearness import Nearness
@@ -131,7 +132,7 @@ class Watched:
         self, posed: Posed, eye: Array, lamps: Sequence[tuple[Lamp, ShadowMap | None]]
     ) -> Shaded:
         return shade(
-            self._scene.surface,
+            seen_from(self._scene.surface, self._scene.captured, posed.splats, eye),
             posed.splats.pose,
             posed.splats.normal,
             eye=eye,
@@ -142,5 +143,6 @@ class Watched:
 
     def _unseen(self) -> Array:
         """Return the splats (m,) of bodies that Blender itself does not show as they are."""
-        moves = np.array([body.role == "dynamic" for body in self._shot.bodies], bool)
-        return np.flatnonzero(moves[self._scene.body]) if len(moves) else np.zeros(0, np.int64)
+        bodies = self._shot.bodies
+        other = np.array([b.role == "dynamic" or b.capture is not None for b in bodies], bool)
+        return np.flatnonzero(other[self._scene.body]) if len(other) else np.zeros(0, np.int64)
