@@ -24,7 +24,11 @@ class VIEW3D_PT_impetus_outlook(bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         outlook = watch.shown(context.scene)
         column = self.layout.column()
-        for label, text in lines(outlook) if outlook else [("", "Looking at the scene")]:
+        if outlook is None:
+            nothing = watch.has_looked(context.scene)
+            column.label(text="Nothing to simulate" if nothing else "Looking at the scene")
+            return
+        for label, text in lines(outlook):
             split = column.split(factor=VALUE)
             name = split.row()
             name.active = False

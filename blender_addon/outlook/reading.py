@@ -16,7 +16,7 @@ from impetus.backend.contract.outlook.standing import Standing, mesh_size
 from ..captures.reading import is_capture
 from ..shot_export.bodies import material_of
 from ..shot_export.camera import film
-from ..shot_export.meshes import MESHABLE, read_surface
+from ..shot_export.meshes import MESHABLE, read_surface, read_vertices
 from ..shot_export.surroundings import read_simulation
 from ..shot_export.things import Thing, Things
 from ..shot_export.timeline import fcurves, frame_range
@@ -24,9 +24,10 @@ from ..shot_export.transforms import polar
 
 Floats = NDArray[np.float64]
 
-BALL_SHARE = np.pi / 6
 FEW_VERTICES = 100_000
 "Up to so many, bounds are those of all vertices; beyond, of the outermost ones along AXES."
+FEWEST_SPLATS, CLOUD_CELLS = 100, 24
+"Splats that enclose something, and cells along the longest side in which it is looked for."
 AXES = np.array([axis for axis in np.ndindex(5, 5, 5) if axis > (2, 2, 2)]) - 2
 
 
@@ -158,7 +159,7 @@ def _way(target: bpy.types.Object, scene: bpy.types.Scene) -> Floats:
 
 def _measure(evaluated: bpy.types.Object) -> Measured | None:
     if is_capture(evaluated.original):
-        return _capture_measure(evaluated.original)
+        return _measure_cloud(read_vertices(evaluated))
     surface = read_surface(evaluated)
     if surface is None:
         return None
@@ -166,14 +167,25 @@ def _measure(evaluated: bpy.types.Object) -> Measured | None:
     return Measured(*mesh_size(vertices, triangles), _outermost(vertices[np.unique(triangles)]))
 
 
-def _capture_measure(ob: bpy.types.Object) -> Measured | None:
-    """Guess what a capture fills from its preview: a ball's share of its box."""
-    if not len(ob.data.vertices):
+def _measure_cloud(vertices: NDArray[np.float32]) -> Measured | None:
+    """Measure about what a captured object's splats enclose; the backend looks more closely."""
+    if len(vertices) < FEWEST_SPLATS:
         return None
-    corners = np.array([corner[:] for corner in ob.bound_box], np.float64)
-    sides = corners.max(axis=0) - corners.min(axis=0)
-    area = 2 * (sides[0] * sides[1] + sides[1] * sides[2] + sides[2] * sides[0])
-    return Measured(BALL_SHARE * float(np.prod(sides)), BALL_SHARE * float(area), True, corners)
+    low, high = vertices.min(axis=0), vertices.max(axis=0)
+    cell = float((high - low).max()) / CLOUD_CELLS
+    if cell <= 0:
+        return None
+    place = np.minimum((vertices - low) / cell, CLOUD_CELLS - 1).astype(np.int32)
+    there = np.zeros((CLOUD_CELLS,) * 3, bool)
+    there[tuple(place.T)] = True
+    votes = np.zeros(there.shape, np.int8)
+    for axis in range(3):
+        before = np.maximum.accumulate(there, axis=axis)
+        after = np.flip(np.maximum.accumulate(np.flip(there, axis), axis=axis), axis)
+        votes += before & after
+    # the surface runs through the middle of the cells that hold splats
+    shell, inside = np.count_nonzero(there), np.count_nonzero((votes >= 2) & ~there)
+    return Measured((inside + shell / 2) * cell**3, 0.0, True, _outermost(vertices))
 
 
 def _outermost(vertices: NDArray[np.float32]) -> Floats:

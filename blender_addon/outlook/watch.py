@@ -39,6 +39,11 @@ def shown(scene: bpy.types.Scene) -> Outlook | None:
     return _watch.outlook if _watch.scene == scene.name else None
 
 
+def has_looked(scene: bpy.types.Scene) -> bool:
+    """Return whether the scene, as it is now, was looked at."""
+    return _watch.scene == scene.name and not _watch.is_stale
+
+
 def step() -> bool:
     """Look at the scene again where that is due; return whether that was done."""
     now, scene = time.monotonic(), bpy.context.scene

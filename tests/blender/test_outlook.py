@@ -101,6 +101,19 @@ def test_bounds_of_a_mesh_with_very_many_vertices():
     np.testing.assert_allclose((kept @ turn).max(0), (points @ turn).max(0), rtol=0.02)
 
 
+def test_a_capture_is_about_what_its_splats_enclose():
+    """A shell of splats with a hole at its foot, as a table leaves it."""
+    from blender_addon.outlook.reading import _measure_cloud
+
+    rng = np.random.default_rng(4)
+    points = rng.normal(size=(20_000, 3))
+    points *= [1, 1, 0.6] / np.linalg.norm(points, axis=1)[:, None]
+    found = _measure_cloud(points[points[:, 2] > -0.5].astype(np.float32))
+    exact = np.pi * 0.6 * (2 / 3 + 5 / 6 - (5 / 6) ** 3 / 3)
+    assert found.volume == pytest.approx(exact, rel=0.1)
+    assert _measure_cloud(points[:50].astype(np.float32)) is None
+
+
 def test_the_panel_says_it_as_people_do(scene):
     from blender_addon.outlook import watch
 
