@@ -77,8 +77,12 @@ def _speed(axes: "Axes", time: np.ndarray, record: SimulationRecord) -> None:
     speed = np.array([frame.top_speed for frame in record.frames])
     axes.plot(time[1:], speed[1:], color=ELASTIC, label="fastest, m/s")
     seconds = np.array([frame.seconds for frame in record.frames])
-    axes.plot(time[1:], seconds[1:], color=TOTAL, alpha=0.5, label="made in, s")
-    _finish(axes, "Speed, and seconds to make a frame", "")
+    # the first frame may compile, a thousand times as long as others take
+    other = axes.twinx()
+    other.semilogy(time[1:], seconds[1:], color=TOTAL, alpha=0.4)
+    other.set_ylabel("made in [s], grey")
+    axes.set_ylim(bottom=0)
+    _finish(axes, "Fastest, and seconds to make a frame", "m/s")
 
 
 def _finish(axes: "Axes", title: str, unit: str) -> None:
