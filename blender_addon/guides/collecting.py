@@ -101,12 +101,12 @@ def _motion(ob: bpy.types.Object) -> Iterator[Guide]:
     spin = np.array(ob.impetus.angular_velocity, np.float64)
     if velocity.any():
         way = velocity * VELOCITY_SECONDS
-        label = f"{np.linalg.norm(velocity):.3g} m/s"
+        label = f"{number_text(float(np.linalg.norm(velocity)))} m/s"
         yield Guide(VELOCITY, figures.arrow(center, way, size), label, center + way)
     if spin.any():
-        label = f"{np.linalg.norm(spin):.3g} rad/s"
+        label = f"{number_text(float(np.linalg.norm(spin)))} rad/s"
         ring = figures.turn(center, spin, 0.7 * size)
-        yield Guide(VELOCITY, ring, label, ring[0][-1])
+        yield Guide(VELOCITY, ring, label, ring[1][-1])
 
 
 def _act(ob: bpy.types.Object, act: ImpetusAct, frame: int) -> Iterator[Guide]:
@@ -128,12 +128,12 @@ def _act(ob: bpy.types.Object, act: ImpetusAct, frame: int) -> Iterator[Guide]:
     if not amount.any():
         return
     heads = 2 if act.kind in BLOWS else 1
-    label = f"{np.linalg.norm(amount):.3g} {UNITS[act.kind]}"
+    label = f"{number_text(float(np.linalg.norm(amount)))} {UNITS[act.kind]}"
     if act.kind in BLOWS:
         label += f" at {act.frame_start}"
     if act.kind in {"TORQUE", "SPIN"}:
         ring = figures.turn(center, amount, 0.85 * size, heads=heads)
-        yield Guide(PUSH, ring, label, ring[0][-1], strength)
+        yield Guide(PUSH, ring, label, ring[1][-1], strength)
         return
     way = _unit(amount) * _length(ob, act, float(np.linalg.norm(amount)), size)
     yield Guide(PUSH, figures.arrow(center, way, size, heads=heads), label, center + way, strength)
@@ -150,6 +150,11 @@ def _pin(
     if act.target is not None:
         lines.append(np.stack([held.mean(axis=0), np.array(act.target.matrix_world.translation)]))
     yield Guide(PIN, lines, strength=strength)
+
+
+def number_text(value: float) -> str:
+    """Return a number as people write it: three digits, and no powers of ten below a million."""
+    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
 
 
 def middle(ob: bpy.types.Object) -> tuple[Floats, float]:

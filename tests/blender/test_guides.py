@@ -40,6 +40,7 @@ def test_a_push_that_carries_the_weight_is_one_size_long(cube):
     assert (push.label, push.strength) == ("981 N", 1.0)
     cube.impetus.acts[0].vector = (0.0, 9810.0, 0.0)
     (push,) = drawn()
+    assert push.label == "9,810 N"
     assert np.linalg.norm(np.ptp(push.lines[0], axis=0)) == pytest.approx(4 * 3**0.5 / 2)
 
 
