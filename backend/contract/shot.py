@@ -11,6 +11,7 @@ import msgspec
 
 from .air import Gas
 from .arrays import ArrayRef
+from .fits.fitted import Fitted
 from .forces import Force, Number, Window
 from .materials import Material
 from .methods import Method, NoMethod
@@ -154,6 +155,8 @@ class Body(Part, frozen=True):
     "Share of the shot's splats relative to other bodies of the same size."
     capture: Capture | None = None
     "Seen in the mesh's place, which is the box around it; matter fills what it encloses."
+    fit: Fitted | None = None
+    "Splats fitted to pictures, in the place of those of the surface."
 
 
 class Emitter(Part, frozen=True):

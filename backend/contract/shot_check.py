@@ -17,9 +17,10 @@ from .arrays import MAX_ARRAY_BYTES, Array, ArrayRef, ArraySet, require_finite
 from .camera_check import check_blur, check_camera, check_film
 from .captures.gaussians import COUNTS, MOST
 from .errors import ShotError
+from .fits.fitted import Fitted, check_fitted
 from .force_check import check_forces
 from .material_check import check_material
-from .materials import Rigid
+from .materials import Flowing, Rigid
 from .method_check import check_method
 from .shot import Body, Capture, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_track
@@ -46,8 +47,8 @@ def array_refs(value: object) -> Iterable[ArrayRef]:
 
 def check_shot(shot: Shot, arrays: ArraySet) -> None:
     """Raise ShotError on the first thing in `shot` or its arrays that cannot be made."""
-    _check_numbers(shot)
-    _check_presence(shot, arrays)
+    check_numbers(shot)
+    check_presence(shot, arrays)
     _check_frames(shot.frames)
     check_film(shot.film)
     check_camera(shot, arrays)
@@ -57,8 +58,8 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     if twice := [name for name, count in names.items() if count > 1]:
         raise ShotError(twice[0], "expected one body of this name, got several.", "Rename one.")
     for body in shot.bodies:
-        _check_body(body, shot.frames, arrays)
-    check_air(shot, arrays, _check_mesh, _check_body)
+        check_body(body, shot.frames, arrays)
+    check_air(shot, arrays, _check_mesh, check_body)
     _check_sticking(shot)
     check_forces(shot, arrays)
     for light in shot.lights:
@@ -67,21 +68,22 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
     check_method(shot, arrays)
 
 
-def _check_numbers(value: object, where: str = "Shot") -> None:
-    """Msgspec lets NaN and infinity through every bound; nothing here may be either."""
+def check_numbers(value: object, where: str = "Shot") -> None:
+    """Raise ShotError for NaN and infinity, which msgspec lets through every bound."""
     if isinstance(value, float) and not math.isfinite(value):
         raise ShotError(where, f"expected a finite number, got {value!r}.", "Enter a number.")
     if isinstance(value, msgspec.Struct):
         owner = getattr(value, "name", where)
         for name in value.__struct_fields__:
-            _check_numbers(getattr(value, name), f"{owner}, {name.replace('_', ' ')}")
+            check_numbers(getattr(value, name), f"{owner}, {name.replace('_', ' ')}")
     elif isinstance(value, tuple):
         for item in value:
-            _check_numbers(item, where)
+            check_numbers(item, where)
 
 
-def _check_presence(shot: Shot, arrays: ArraySet) -> None:
-    for ref in array_refs(shot):
+def check_presence(value: object, arrays: ArraySet) -> None:
+    """Raise ShotError unless every array referred to is there, and is what it is said to be."""
+    for ref in array_refs(value):
         if ref.nbytes > MAX_ARRAY_BYTES:
             raise ShotError(
                 "Array",
@@ -119,7 +121,8 @@ def _check_frames(frames: FrameRange) -> None:
         )
 
 
-def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
+def check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
+    """Raise ShotError on the first thing in a body that cannot be made."""
     _check_role(body)
     _check_mesh(body.name, body.mesh, arrays)
     count = body.mesh.triangles.shape[0]
@@ -134,6 +137,19 @@ def _check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
     _check_looks(body.name, body.looks, count, arrays)
     if body.capture is not None:
         _check_capture(body.name, body.capture, arrays)
+    if body.fit is not None:
+        _check_fit(body, body.fit, arrays)
+
+
+def _check_fit(body: Body, fit: Fitted, arrays: ArraySet) -> None:
+    check_fitted(f"{body.name}, fitted splats", fit, arrays)
+    if body.capture is not None or isinstance(body.material, Flowing):
+        own = "a capture" if body.capture is not None else "what flows"
+        raise ShotError(
+            body.name,
+            f"expected splats of its own for {own}, got fitted ones.",
+            "Take its own splats.",
+        )
 
 
 def _check_mesh(name: str, mesh: Mesh, arrays: ArraySet) -> None:

@@ -1,39 +1,15 @@
 """A shot as a file: `NAME.shot`, a zip of `shot.json` and `arrays/SHA256.npy`, open to anyone."""
 
-import os
-import zipfile
 from pathlib import Path
-from typing import IO
 
-import msgspec
-import numpy as np
-
-from .arrays import Array, ArrayRef, ArraySet, rebuild
-from .errors import ShotError
+from .archive import read_archive, write_archive
+from .arrays import ArraySet
 from .shot import Shot
-from .shot_check import array_refs
-
-MAX_JSON_BYTES = 64 << 20
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"The zip's earliest date: the same shot makes the same bytes."
 
 
 def write_shot(path: Path, shot: Shot, arrays: ArraySet) -> None:
     """Write `shot` and the arrays that it refers to, whole or not at all."""
-    text = msgspec.json.format(msgspec.json.encode(shot, order="deterministic"), indent=1)
-    part = path.with_name(path.name + ".tmp")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-            archive.writestr(zipfile.ZipInfo("shot.json", EPOCH), text)
-            for sha256, ref in sorted({ref.sha256: ref for ref in array_refs(shot)}.items()):
-                entry = zipfile.ZipInfo(f"arrays/{sha256}.npy", EPOCH)
-                with archive.open(entry, "w", force_zip64=True) as stream:
-                    np.lib.format.write_array(stream, arrays.of(ref), allow_pickle=False)
-        with part.open("rb+") as written:
-            os.fsync(written.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    write_archive(path, "shot", shot, arrays)
 
 
 def read_shot(path: Path) -> tuple[Shot, ArraySet]:
@@ -41,42 +17,4 @@ def read_shot(path: Path) -> tuple[Shot, ArraySet]:
 
     Raises ShotError when the file is not a shot or is damaged.
     """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            info = archive.getinfo("shot.json")
-            if info.file_size > MAX_JSON_BYTES:
-                raise ShotError(
-                    path.name, f"shot.json claims {info.file_size} bytes.", "Export it again."
-                )
-            shot = msgspec.json.decode(archive.read(info), type=Shot)
-            refs = {ref.sha256: ref for ref in array_refs(shot)}
-            return shot, ArraySet({sha: _read_array(archive, ref) for sha, ref in refs.items()})
-    except FileNotFoundError as err:
-        raise ShotError(
-            str(path), "expected a shot file, got nothing there.", "Check the path."
-        ) from err
-    except (zipfile.BadZipFile, KeyError, EOFError, RecursionError, ValueError, OSError) as err:
-        # msgspec's errors and UnicodeDecodeError are ValueErrors
-        raise ShotError(
-            path.name, f"expected a whole shot file, got: {err}.", "Export it again."
-        ) from err
-
-
-def _read_array(archive: zipfile.ZipFile, ref: ArrayRef) -> Array:
-    info = archive.getinfo(f"arrays/{ref.sha256}.npy")
-    with archive.open(info) as stream:
-        shape, fortran, dtype = _header(stream)
-        if shape != ref.shape or dtype != np.dtype(ref.dtype) or (fortran and ref.nbytes):
-            raise ValueError(
-                f"array {ref.sha256[:12]} is {dtype} {shape}, not {ref.dtype} {ref.shape}"
-            )
-        if info.file_size > ref.nbytes + 4096:
-            raise ValueError(f"array {ref.sha256[:12]} claims {info.file_size} bytes")
-        return rebuild(ref, stream.read(ref.nbytes))
-
-
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
-    version = np.lib.format.read_magic(stream)
-    if version != (1, 0):
-        raise ValueError(f"array format {version} is not 1.0")
-    return np.lib.format.read_array_header_1_0(stream)
+    return read_archive(path, "shot", Shot, "Export it again.")

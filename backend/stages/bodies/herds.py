@@ -36,4 +36,5 @@ class Herds:
 
 
 def _likeness(body: Body) -> object:
-    return body.mesh, body.looks, body.thickness, body.splat_density, body.capture
+    own = body.capture, body.fit
+    return body.mesh, body.looks, body.thickness, body.splat_density, own

@@ -93,9 +93,9 @@ def body_splats(
     for part, density in ((seen, 1.0), (~seen, HIDDEN_DENSITY)):
         if shape.areas[part].sum() > 0:
             share = max(1, round(outer * density * shape.areas[part].sum() / whole))
-            parts.append(_surface_splats(body, arrays, shape, part, share, rng))
+            parts.append(surface_splats(body, arrays, shape, part, share, rng))
     if inner:
-        parts.append(_inner_splats(body, shape, parts[0], inner, rng))
+        parts.append(inner_splats(body, shape, parts[0], inner, rng))
     return concatenate(parts)
 
 
@@ -120,7 +120,7 @@ def tangent_frames(normal: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([first, second, normal], axis=2)
 
 
-def _surface_splats(
+def surface_splats(
     body: Body,
     arrays: ArraySet,
     shape: Shape,
@@ -151,11 +151,11 @@ def _surface_splats(
         albedo=color,
         opacity=np.float32(OPAQUE) * (1 - (1 - alpha) ** np.float32(1 / OVERLAP)),
         lit=np.full(count, body.looks.lit),
-        **_surface_fields(body, arrays, samples.triangle),
+        **surface_fields(body, arrays, samples.triangle),
     )
 
 
-def _surface_fields(body: Body, arrays: ArraySet, triangle: Indices) -> dict[str, Floats]:
+def surface_fields(body: Body, arrays: ArraySet, triangle: Indices) -> dict[str, Floats]:
     """Return what does not vary inside one surface of the body, for each triangle named."""
     index = surface_index(body, arrays)[triangle]
     names = ("emission", "roughness", "specular", "metallic")
@@ -173,7 +173,7 @@ def _outward(points: Floats, shape: Shape) -> tuple[Indices, Floats, Floats]:
     return triangle.astype(np.int64), barycentric, shape.face_normals[triangle]
 
 
-def _inner_splats(
+def inner_splats(
     body: Body, shape: Shape, surface: BodySplats, count: int, rng: np.random.Generator
 ) -> BodySplats:
     """Fill a body with blobs of its inner colour that stay below its surface."""
@@ -233,7 +233,7 @@ def _volume_splats(
         albedo=np.clip(color, 0, None).astype(np.float32),
         opacity=opacity.astype(np.float32),
         lit=np.full(size, body.looks.lit),
-        **_surface_fields(body, arrays, triangle),
+        **surface_fields(body, arrays, triangle),
     )
 
 

@@ -28,6 +28,7 @@ from ..captures.looks import Captured, captured_count, captured_splats, gathered
 from ..captures.own import OwnSplats, own_splats
 from .domain import domain_of
 from .facing import shown_area
+from .fitted import fitted_count, fitted_splats
 from .herds import Herds
 from .looks import BodySplats, body_splats, concatenate
 from .matter import Matter, matter_of, volume_of
@@ -127,6 +128,8 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
             rng = body_rng(shot.seed, body.name, "splats")
             if own is not None:
                 made = captured_splats(body, own, shape, rng)
+            elif body.fit is not None:
+                made = fitted_splats(body, arrays, shape, rng=rng), None
             else:
                 seen = herds.seen(shot, arrays, body, shape)
                 thick = thickness_of(body, shape, spacing)
@@ -173,7 +176,7 @@ def _shapes(shot: Shot, arrays: ArraySet, owns: Sequence[OwnSplats | None]) -> l
 def splat_counts(
     shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], owns: Sequence[OwnSplats | None]
 ) -> tuple[int, ...]:
-    """Share the budget by the area that is shown, and `splat_density`; captures bring their own.
+    """Share the budget by the area that is shown, and `splat_density`; some bring their own.
 
     Dynamic bodies share among themselves, whatever else the scene shows: neither another piece of
     scenery nor another camera changes what is simulated.
@@ -193,6 +196,9 @@ def splat_counts(
             budget = shot.render.splats * (1.0 if group.sum() == made.sum() else share)
             wanted = budget * weights[group] / weights[group].sum()
             counts[group] = np.maximum(np.round(wanted), LEAST_SPLATS)
+    for i, (body, shape) in enumerate(zip(shot.bodies, shapes, strict=True)):
+        if body.fit is not None:
+            counts[i] = fitted_count(body, shape)
     return tuple(int(count) for count in counts)
 
 

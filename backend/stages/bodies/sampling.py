@@ -127,6 +127,14 @@ def is_inside(shape: Shape, points: NDArray[np.float32], thickness: float) -> ND
     return np.asarray(distance < thickness / 2)
 
 
+def folded(points: Floats) -> Floats:
+    """Return points (n, 2) of the unit square as barycentric (n, 3), one half folded back."""
+    u, v = points.T
+    over = u + v > 1
+    u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
+    return np.stack([1 - u - v, u, v], axis=1)
+
+
 def _candidates(areas: Floats, count: int, rng: np.random.Generator) -> tuple[Indices, Floats]:
     """Return triangle (count,) and barycentric (count, 3), an R2 sequence in each triangle."""
     ends = np.cumsum(areas)
@@ -134,10 +142,7 @@ def _candidates(areas: Floats, count: int, rng: np.random.Generator) -> tuple[In
     triangle = np.minimum(np.searchsorted(ends, along, side="right"), len(ends) - 1)
     rank = np.arange(count) - np.searchsorted(triangle, triangle)
     start = rng.random((len(ends), 2))
-    u, v = ((start[triangle] + rank[:, None] * PLASTIC) % 1.0).T
-    over = u + v > 1  # the square's other half, folded back
-    u, v = np.where(over, 1 - u, u), np.where(over, 1 - v, v)
-    return triangle, np.stack([1 - u - v, u, v], axis=1)
+    return triangle, folded((start[triangle] + rank[:, None] * PLASTIC) % 1.0)
 
 
 def _rim_distance(creases: Creases, position: Floats, normal: Floats, reach: float) -> Floats:

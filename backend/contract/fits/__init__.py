@@ -1,0 +1,1 @@
+"""Pictures of an object from all around, and the splats that were fitted to them."""
