@@ -1,4 +1,4 @@
-"""The command `impetus`: serve, render, export, lift, jobs, doctor, inspect, evaluate, train.
+"""The command `impetus`: serve, render, fit, export, lift, jobs, doctor, inspect, evaluate, train.
 
 Each part imports what it needs when it runs, so that `serve` loads neither torch nor taichi.
 """
@@ -88,6 +88,25 @@ def render(
     folder = cache or user_folder() / "cache"
     options = MethodOptions(method, method_preset, prompt, negative_prompt, model)
     sys.exit(render_shot(shot, out, folder, device=device, resume=resume, options=options))
+
+
+@app.command(epilog=EXIT_CODES)
+def fit(
+    views: Annotated[Path, typer.Argument(help="A .views file, as Blender renders it.")],
+    out: Annotated[Path, typer.Option(help="The .fit file to write.")],
+    splats: Annotated[
+        int, typer.Option(min=100, max=1_000_000, help="Splats to begin with; up to three times.")
+    ] = 20_000,
+    steps: Annotated[int, typer.Option(min=1, max=100_000, help="Steps of the fit.")] = 3000,
+    seed: Annotated[int, typer.Option(min=0, help="Changes every random choice.")] = 0,
+    cache: Annotated[Path | None, typer.Option(help="Folder of what is kept between fits.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Fit splats to the views of an object. Ended, it goes on where it was; done, it is kept."""
+    from .service.fitting import FitOrder, fit_views
+
+    folder = cache or user_folder() / "cache"
+    sys.exit(fit_views(FitOrder(views, out, folder, splats, steps, seed), device=device))
 
 
 @app.command()
@@ -194,12 +213,15 @@ def evaluate(
     shot: Annotated[Path | None, typer.Option(help="reliability: the .shot to interrupt.")] = None,
     device: Device = "auto",
     quick: Annotated[bool, typer.Option(help="Leave out what takes long.")] = False,
+    blender: Annotated[
+        Path | None, typer.Option(help="fit: a Blender, or a Python with bpy.")
+    ] = None,
 ) -> None:
     """Measure Impetus against what it promises; results.json and plots go to a folder."""
     from .evaluation.suites import run_suite
 
     began = time.monotonic()
-    results = run_suite(suite, out, shot=shot, device=device, quick=quick)
+    results = run_suite(suite, out, shot=shot, device=device, quick=quick, blender=blender)
     text = msgspec.json.format(msgspec.json.encode(results), indent=2)
     (out / "results.json").write_bytes(text)
     typer.echo(text.decode())

@@ -7,7 +7,7 @@ from ..contract.errors import ImpetusError
 from ..training.packages import LEARNING, RESEARCH, require
 
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
-         "diffusion-speed", "tiny-model", "latent-flow")  # fmt: skip
+         "diffusion-speed", "tiny-model", "latent-flow", "fit")  # fmt: skip
 
 
 class UnknownSuiteError(ImpetusError):
@@ -17,8 +17,9 @@ class UnknownSuiteError(ImpetusError):
 
 
 def run_suite(
-    name: str, out: Path, *, shot: Path | None, device: str, quick: bool = False
-) -> dict[str, Any]:
+    name: str, out: Path, *, shot: Path | None, device: str, quick: bool = False,
+    blender: Path | None = None,
+) -> dict[str, Any]:  # fmt: skip
     """Run a suite; plots go to `out`. `quick` leaves out what takes long, where a suite can.
 
     Raises UnknownSuiteError, PackagesMissingError, ImpetusErrors of the suite.
@@ -56,6 +57,10 @@ def run_suite(
         from .physics.suite import run as run_physics
 
         return run_physics(out)
+    if name == "fit":
+        from .fit.suite import run as run_fit
+
+        return run_fit(out, quick=quick, blender=blender)
     if name == "motioncraft":
         from .motioncraft.suite import run as run_motioncraft
 

@@ -47,7 +47,7 @@ def render_shot(
     `options` go over the shot's own method.
     """
     console = Console(stderr=True, soft_wrap=True)
-    with _ending() as ending:
+    with interruption() as ending:
         try:
             shot, arrays = read_shot(path)
             shot = msgspec.structs.replace(shot, method=options.over(shot.method))
@@ -62,7 +62,7 @@ def render_shot(
     return DONE
 
 
-class _Ending:
+class Ending:
     """Whether somebody asked for the end."""
 
     def __init__(self) -> None:
@@ -74,9 +74,9 @@ class _Ending:
 
 
 @contextmanager
-def _ending() -> Iterator[_Ending]:
+def interruption() -> Iterator[Ending]:
     """Let Ctrl+C and a farm's SIGTERM end the shot at its next step."""
-    ending = _Ending()
+    ending = Ending()
     before = {
         number: signal.signal(number, ending.ask) for number in (signal.SIGINT, signal.SIGTERM)
     }
@@ -104,7 +104,7 @@ class Places:
 
 
 def _render(
-    shot: Shot, arrays: ArraySet, places: Places, device: str, console: Console, ending: _Ending
+    shot: Shot, arrays: ArraySet, places: Places, device: str, console: Console, ending: Ending
 ) -> None:
     from ..stages.device import DeviceName, start_device
 
@@ -123,7 +123,7 @@ def _render(
 class _Teller:
     """Shows a bar on a terminal, lines elsewhere."""
 
-    def __init__(self, console: Console, frames: int, ending: _Ending) -> None:
+    def __init__(self, console: Console, frames: int, ending: Ending) -> None:
         self._console = console
         self._ending = ending
         self._frames = frames
@@ -150,7 +150,7 @@ class _Teller:
         self._bar.stop()
 
     def progress(self, stage: Stage, done: float, total: float, eta: float | None) -> None:
-        left = "" if eta is None else f"{_time(eta)} left"
+        left = "" if eta is None else f"{clock_time(eta)} left"
         frames = f"{self._done} of {self._frames} frames"
         self._bar.update(
             self._task, description=stage, completed=done, total=total, frames=frames, left=left
@@ -177,7 +177,7 @@ class _Teller:
         self._console.print(text, markup=False, highlight=False)
 
 
-def _time(seconds: float) -> str:
+def clock_time(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -119,6 +119,25 @@ class _Worker:
 def _command(blender: Path | None) -> list[str]:
     """Return the command that runs the scene scripts; the worker's arguments follow `--`."""
     script = RUN.format(folders=[str(SCENES), str(ROOT)])
+    found = find_blender(blender)
+    if is_python(found):
+        return [found, "-c", script]
+    return [found, "--background", "--factory-startup", "--python-expr", script]
+
+
+def blender_command(blender: Path | None, script: Path) -> list[str]:
+    """Return the command that runs a bpy script; its arguments follow `--`."""
+    found = find_blender(blender)
+    if is_python(found):
+        return [found, "-P", str(script)]
+    return [found, "--background", "--factory-startup", "--python", str(script)]
+
+
+def find_blender(blender: Path | None) -> str:
+    """Return a Blender or a Python with bpy: the one named, this Python, or the one on the path.
+
+    Raises TrainingDataError where there is none.
+    """
     if blender is None and importlib.util.find_spec("bpy") is not None:
         blender = Path(sys.executable)
     found = blender if blender is not None else shutil.which("blender")
@@ -127,9 +146,11 @@ def _command(blender: Path | None) -> list[str]:
             f"Expected a Blender, or a Python with bpy, but found {str(found or 'none')!r}.",
             "Name one with --blender.",
         )
-    if "python" in Path(found).name.lower():
-        return [str(found), "-c", script]
-    return [str(found), "--background", "--factory-startup", "--python-expr", script]
+    return str(found)
+
+
+def is_python(found: str) -> bool:
+    return "python" in Path(found).name.lower()
 
 
 def _made(folder: Path, counts: dict[str, int]) -> int:

@@ -1,0 +1,1 @@
+"""Splats fitted to pictures of a body: targets, losses, density, the loop (Kerbl et al., 2023)."""
