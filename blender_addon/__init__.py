@@ -15,6 +15,8 @@ from .acts import panels as act_panels
 from .air import panels as air_panels
 from .captures import operators as capture_operators
 from .captures import panels as capture_panels
+from .fits import operators as fit_operators
+from .fits import panels as fit_panels
 from .guides import drawing as guide_drawing
 from .methods import operators as method_operators
 from .methods import panels as method_panels
@@ -27,10 +29,10 @@ from .preview import drawing as preview_drawing
 from .preview import panels as preview_panels
 
 modules = (
-    properties, operators, take_operators, act_operators, capture_operators, method_operators,
-    edit_operators, panels, act_panels, air_panels, capture_panels, method_panels, job_panels,
-    outlook_panels, preview_panels, edit_panels, edit_drawing, guide_drawing, preview_drawing,
-    outlook_watch, physgaussian, headless, handlers,
+    properties, operators, take_operators, act_operators, capture_operators, fit_operators,
+    method_operators, edit_operators, panels, fit_panels, act_panels, air_panels, capture_panels,
+    method_panels, job_panels, outlook_panels, preview_panels, edit_panels, edit_drawing,
+    guide_drawing, preview_drawing, outlook_watch, physgaussian, headless, handlers,
 )  # fmt: skip
 
 

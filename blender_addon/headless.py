@@ -1,6 +1,7 @@
-"""Takes without a window.
+"""Takes, and fits, without a window.
 
     blender --command impetus render FILE.blend --out DIR
+    blender --command impetus fit FILE.blend OBJECT [--out OBJECT.fit]
 
 and from a Python with bpy, where the extension is installed:
 
@@ -12,6 +13,7 @@ backend was lost; what is finished stays).
 """
 
 import argparse
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -21,8 +23,11 @@ import bpy
 
 from impetus.backend.contract.errors import CancelledError, ImpetusError, LinkError
 
+from .fits import fitting, order
+from .fits.order import Made
 from .job_panels import progress_text
 from .jobs import machine, session
+from .jobs.orders import Finished, Stepped
 from .jobs.state import find, status
 from .properties import ImpetusTake
 
@@ -95,6 +100,58 @@ def render_file(
     return DONE
 
 
+def fit_object(
+    ob: bpy.types.Object, scene: bpy.types.Scene, *, python: Path | None = None,
+    home: Path | None = None, say: Say = lambda line: None,
+) -> Made:  # fmt: skip
+    """Fit splats to an object of a scene, wait for it, and note it on the object.
+
+    Takes show it from now on. Raises ShotError, LinkError, ChildError.
+    """
+    if python is not None or home is not None:
+        machine.choose(python=python, home=home)
+    said, made = "", None
+    for notice in order.run("fit", order.plan(scene, ob)):
+        if isinstance(notice, Stepped) and notice.text != said:
+            said = notice.text
+            say(f"{ob.name}: {said}")
+        elif isinstance(notice, Finished):
+            made = notice.result
+    assert isinstance(made, Made)
+    fitting.keep(ob, made)
+    return made
+
+
+def fit_file(
+    path: str | Path, name: str, out: str | Path | None = None, *, python: Path | None = None,
+    home: Path | None = None, say: Say | None = None,
+) -> int:  # fmt: skip
+    """Open a blend file and fit splats to one of its objects; return the exit code.
+
+    The blend file itself is not changed: takes find the fit where the object's splats are set to
+    Fitted. Run again, it goes on where it was. `out` gets a copy of the fitted splats.
+    """
+    say = say or _print
+    try:
+        if not Path(path).is_file():
+            raise ImpetusError(f"Expected a blend file, got {path}.", "Check the path.")
+        bpy.ops.wm.open_mainfile(filepath=str(Path(path).resolve()))
+        ob = bpy.context.scene.objects.get(name)
+        if ob is None:
+            raise ImpetusError(f"Expected an object {name} there, got none.", "Check its name.")
+        made = fit_object(ob, bpy.context.scene, python=python, home=home, say=say)
+        if out is not None:
+            shutil.copyfile(order.fit_path(made.key), out)
+    except LinkError as error:
+        say(f"error: {error}")
+        return TRY_AGAIN
+    except ImpetusError as error:
+        say(f"error: {error}")
+        return FAILED
+    say(f"done: {made.splats:,} splats, {made.match:.1f} dB")
+    return DONE
+
+
 def run_command(arguments: list[str]) -> int:
     """Carry out `blender --command impetus ...`; return its exit code."""
     parser = argparse.ArgumentParser(prog="blender --command impetus")
@@ -102,12 +159,21 @@ def run_command(arguments: list[str]) -> int:
     render = commands.add_parser("render", help="make a take of a blend file")
     render.add_argument("file", type=Path, help="the blend file")
     render.add_argument("--out", type=Path, required=True, help="folder for the take's files")
-    render.add_argument("--python", type=Path, help="the backend's Python, for development")
-    render.add_argument("--home", type=Path, help="the backend's home, for development")
+    fit = commands.add_parser("fit", help="fit splats to an object of a blend file")
+    fit.add_argument("file", type=Path, help="the blend file")
+    fit.add_argument("object", help="the object's name")
+    fit.add_argument("--out", type=Path, help="a .fit file for a copy of the splats")
+    for each in (render, fit):
+        each.add_argument("--python", type=Path, help="the backend's Python, for development")
+        each.add_argument("--home", type=Path, help="the backend's home, for development")
     try:
         chosen = parser.parse_args(arguments)
     except SystemExit as end:
         return int(end.code or 0)
+    if chosen.command == "fit":
+        return fit_file(
+            chosen.file, chosen.object, chosen.out, python=chosen.python, home=chosen.home
+        )
     return render_file(chosen.file, chosen.out, python=chosen.python, home=chosen.home)
 
 

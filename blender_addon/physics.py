@@ -14,6 +14,7 @@ from bpy.props import (
 from .acts.properties import ImpetusAct
 from .air.properties import ImpetusFlock, ImpetusSmoke
 from .captures.properties import ImpetusCapture
+from .fits.properties import ImpetusFit
 
 ROLES = (
     ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
@@ -22,6 +23,10 @@ ROLES = (
     ("KINEMATIC", "Kinematic", "Follows its animation and pushes dynamic objects aside"),
     ("SMOKE", "Smoke", "Smokes and burns; what is dynamic passes through it"),
     ("FLOCK", "Flock", "Is one of many that fly or swim together"),
+)
+SPLAT_SOURCES = (
+    ("SURFACE", "Surface", "Spread over the surface, with its colours or its baked light"),
+    ("FITTED", "Fitted", "Fitted to Blender's own renders of the object, with Fit Splats"),
 )
 MATERIALS = (
     ("ELASTIC", "Elastic", "Deforms and springs back, like jelly", "", 0),
@@ -263,6 +268,13 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         description="Share of the splats relative to other objects of the same size; "
         "higher shows finer detail",
     )
+    splat_source: EnumProperty(
+        name="Splats",
+        items=SPLAT_SOURCES,
+        default="SURFACE",
+        description="Where the splats that show the object come from",
+    )
+    fit: PointerProperty(type=ImpetusFit)
     use_inner_color: BoolProperty(
         name="Inner Color",
         default=False,

@@ -11,6 +11,8 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | 
                  gamma, viscosity, friction, restitution, sticks_to (collection)   (dynamic)
                  velocity, angular_velocity                                 (dynamic)
                  thickness, splat_density, use_inner_color, inner_color
+                 splat_source SURFACE | FITTED, fit (light, cameras, engine, views, size, samples,
+                 splats, steps)
                  acts (kind FORCE | TORQUE | IMPULSE | SPIN | PIN | RELEASE, vector, vertex_group,
                  target, direction, use_window, frame_start, frame_end), act_index   (dynamic)
                  boundary STICK | SLIP | SEPARATE, friction                 (static, kinematic)
@@ -41,6 +43,7 @@ from .acts.properties import classes as act_classes
 from .air.properties import ImpetusGas
 from .air.properties import classes as air_classes
 from .captures.properties import classes as capture_classes
+from .fits.properties import classes as fit_classes
 from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
@@ -269,6 +272,9 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     seconds_left: FloatProperty(default=-1.0)
     job: StringProperty()
     problems: CollectionProperty(type=ImpetusProblem)
+    fit: StringProperty(description="Name of the object that is being fitted")
+    fit_stage: StringProperty()
+    fit_factor: FloatProperty(min=0.0, max=1.0)
 
 
 class ImpetusPreferences(bpy.types.AddonPreferences):
@@ -295,6 +301,7 @@ classes = (
     *air_classes,
     *capture_classes,
     ImpetusView,
+    *fit_classes,
     ImpetusPhysics,
     ImpetusTake,
     ImpetusScene,

@@ -22,7 +22,7 @@ from .orders import Finished, Notice, Stepped
 from .watched import watch
 
 VERSION = 1
-SCRIPT = Path(__file__).with_name("bake_run.py")
+SCRIPT = Path(__file__).with_name("background.py")
 TRIANGLES_PER_SPLAT = 0.25
 MAX_TRIANGLES = 120_000
 KEPT = 12
@@ -52,14 +52,13 @@ def plan(scene: bpy.types.Scene, exported: Export, folder: Path) -> Plan:
     key = _digest(scene, exported)
     budget = min(int(scene.impetus.splats * TRIANGLES_PER_SPLAT), MAX_TRIANGLES)
     settings = folder / f"{key}.json"
-    made = Plan(folder, key, (*_blender(), str(SCRIPT), "--", str(settings)))
+    made = Plan(folder, key, background(settings))
     if made.result.exists():
         return made
     bpy.ops.wm.save_as_mainfile(filepath=str(made.copy), copy=True, check_existing=False)
     order = {
-        "copy": str(made.copy), "result": str(made.result), "scene": scene.name,
-        "triangles": budget, "samples": scene.impetus.bake_samples, "paths": sys.path,
-        "package": str(SCRIPT.parents[1]), "device": _compute_device(),
+        "task": "bake", "copy": str(made.copy), "result": str(made.result), "scene": scene.name,
+        "triangles": budget, "samples": scene.impetus.bake_samples, **about_here(),
     }  # fmt: skip
     settings.write_text(json.dumps(order), "utf-8")
     return made
@@ -120,17 +119,20 @@ def _without_image(surface: Surface) -> Surface:
     return msgspec.structs.replace(surface, image=None)
 
 
-def _blender() -> tuple[str, ...]:
-    """Return how to start this same Blender without a window; as a module it is a Python."""
+def background(settings: Path) -> tuple[str, ...]:
+    """Return how to start this same Blender, without a window, on the order in a file."""
+    blender: tuple[str, ...] = (sys.executable,)  # Blender as a module is a Python
     if bpy.app.binary_path:
-        return (bpy.app.binary_path, "--background", "--factory-startup", "--python-exit-code",
-                "1", "--python")  # fmt: skip
-    return (sys.executable,)
+        blender = (bpy.app.binary_path, "--background", "--factory-startup",
+                   "--python-exit-code", "1", "--python")  # fmt: skip
+    return (*blender, str(SCRIPT), "--", str(settings))
 
 
-def _compute_device() -> str:
+def about_here() -> dict[str, Any]:
+    """Return what every order says of this Blender: paths, the extension, where Cycles computes."""
     cycles = bpy.context.preferences.addons.get("cycles")
-    return getattr(cycles.preferences, "compute_device_type", "NONE") if cycles else "NONE"
+    device = getattr(cycles.preferences, "compute_device_type", "NONE") if cycles else "NONE"
+    return {"paths": sys.path, "package": str(SCRIPT.parents[1]), "device": device}
 
 
 def _keep_newest(folder: Path) -> None:
@@ -158,7 +160,7 @@ def _digest(scene: bpy.types.Scene, exported: Export) -> str:
         digest.update(msgspec.json.encode(msgspec.structs.replace(light, poses=_same_for_all())))
         digest.update(poses[index if len(poses) > 1 else 0].tobytes())
     for block in (scene.world, *bpy.data.materials, *bpy.data.lights):
-        for word in _node_words(block) if block else ():
+        for word in node_words(block) if block else ():
             digest.update(word.encode())
     return digest.hexdigest()
 
@@ -168,7 +170,7 @@ def _same_for_all() -> Any:
     return refer(np.zeros((1, 4, 4)))[0]
 
 
-def _node_words(block: bpy.types.ID) -> Iterator[str]:
+def node_words(block: bpy.types.ID) -> Iterator[str]:
     """Yield what a block's nodes say, in words: values, links, images."""
     yield block.name
     tree = node_tree(block)

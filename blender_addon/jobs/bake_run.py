@@ -1,60 +1,37 @@
-"""Runs in a background Blender, on a copy: bakes every body's light into corner colours.
+"""Runs in a background Blender, on a copy: bakes every body's light into corner colours."""
 
-blender --background --factory-startup --python bake_run.py -- ORDER.json
-python bake_run.py -- ORDER.json        (a Python with bpy)
-"""
-
-import importlib.util
 import json
 import os
 import sys
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
-ORDER: dict[str, Any] = json.loads(Path(sys.argv[-1]).read_text("utf-8"))
-sys.path += [path for path in ORDER["paths"] if path not in sys.path]
+import bpy
+import numpy as np
 
-import bpy  # noqa: E402 (the paths come first: the wheels are not in a factory start)
-import numpy as np  # noqa: E402
-
-
-def load_extension() -> Any:
-    """Import the extension's package under a name of its own, whatever its folder is called."""
-    folder = Path(ORDER["package"])
-    spec = importlib.util.spec_from_file_location(
-        "impetus_extension", folder / "__init__.py", submodule_search_locations=[str(folder)]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["impetus_extension"] = module
-    spec.loader.exec_module(module)
-    return module
+from ..shot_export.meshes import read_mesh
+from ..shot_export.things import Things
+from ..shot_export.timeline import shown
+from ..shot_export.transforms import place
 
 
-def main() -> None:
-    """Open the copy, bake, and write the result whole."""
-    load_extension()
-    from impetus_extension import properties
-
-    properties.register()
-    bpy.ops.wm.open_mainfile(filepath=ORDER["copy"], load_ui=False)
-    scene = bpy.data.scenes[ORDER["scene"]]
+def run(scene: Any, order: dict[str, Any]) -> None:
+    """Bake the copy's scene, and write the result whole."""
     start = scene.impetus.simulation_start
     things, copies = real_copies(scene, start)
-    prepare_cycles(scene)
+    prepare_cycles(scene, order)
     pairs = list(zip(things, copies, strict=True))
     areas = [area(copy.data, thing.matrices[0]) for thing, copy in pairs]
     result: dict[str, Any] = {"names": json.dumps([thing.name for thing in things])}
     for index, (thing, copy) in enumerate(pairs):
         say(f"IMPETUS {index} {len(things)} {thing.name}")
-        share = ORDER["triangles"] * areas[index] / max(sum(areas), 1e-12)
+        share = order["triangles"] * areas[index] / max(sum(areas), 1e-12)
         densify(copy.data, np.array(thing.matrices[0]), max(share, 200))
         bake(scene, copy)
         result |= {f"{k}_{index}": v for k, v in read(scene, thing, copy).items()}
-    part = ORDER["result"] + ".tmp.npz"
+    part = order["result"] + ".tmp.npz"
     np.savez(part, **result)
-    os.replace(part, ORDER["result"])
+    os.replace(part, order["result"])
 
 
 def say(line: str) -> None:
@@ -65,9 +42,6 @@ def say(line: str) -> None:
 
 def real_copies(scene: Any, start: int) -> tuple[list[Any], list[Any]]:
     """Put a plain mesh object in the place of everything that is seen; return things and copies."""
-    from impetus_extension.shot_export.things import Things
-    from impetus_extension.shot_export.timeline import shown
-
     layer = scene.view_layers[0]
     collected = Things(scene, layer)
     scene.frame_set(start)
@@ -146,16 +120,16 @@ def densify(mesh: Any, matrix: Any, triangles: float) -> None:
     work.free()
 
 
-def prepare_cycles(scene: Any) -> None:
+def prepare_cycles(scene: Any, order: dict[str, Any]) -> None:
     """Set Cycles as the bake needs it; the copy is ours to change."""
     scene.render.engine = "CYCLES"
-    scene.cycles.samples = ORDER["samples"]
+    scene.cycles.samples = order["samples"]
     scene.cycles.use_adaptive_sampling = False
     scene.cycles.use_denoising = False  # it would take the row of corners for a picture
     scene.render.use_simplify = False
-    if ORDER["device"] != "NONE":
+    if order["device"] != "NONE":
         preferences = bpy.context.preferences.addons["cycles"].preferences
-        preferences.compute_device_type = ORDER["device"]
+        preferences.compute_device_type = order["device"]
         preferences.refresh_devices()
         for device in preferences.devices:
             device.use = True
@@ -178,14 +152,10 @@ def bake(scene: Any, copy: Any) -> None:
 
 def read(scene: Any, thing: Any, copy: Any) -> dict[str, Any]:
     """Return the baked mesh as the shot wants it: body space, metres, outside outside."""
-    from dataclasses import replace
-
-    from impetus_extension.shot_export.meshes import read_mesh
-    from impetus_extension.shot_export.transforms import place
-
     evaluated = copy.evaluated_get(scene.view_layers[0].depsgraph)
-    mesh = read_mesh(evaluated)
-    mesh = replace(mesh, colors={"light": mesh.colors["impetus light"]})
+    found = read_mesh(evaluated)
+    assert found is not None  # it was baked
+    mesh = replace(found, colors={"light": found.colors["impetus light"]})
     placing = place(thing.name, np.stack(thing.matrices), 0, scene.unit_settings.scale_length)
     body = mesh.stretched(placing.stretch)
     return {
@@ -207,9 +177,3 @@ def joined(colors: Any, body: Any) -> Any:
     np.add.at(sums, group, colors.reshape(-1, 4))
     means = sums / np.bincount(group)[:, None]
     return means[group].reshape(colors.shape).astype(np.float32)
-
-
-if __name__ == "__main__":
-    main()
-    sys.stdout.flush()
-    os._exit(0)  # the result is whole; Blender 4.2's module may crash while Python clears up

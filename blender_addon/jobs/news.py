@@ -8,6 +8,7 @@ from impetus.backend.contract import messages as m
 from impetus.backend.contract.errors import ResourceError
 
 from .. import takes
+from ..fits import fitting
 from ..outlook import watch
 from ..preview import store as preview
 from ..properties import ImpetusTake
@@ -56,6 +57,8 @@ def apply(notice: orders.Notice) -> None:
 def _step(key: str, text: str, factor: float) -> None:
     if key == backend_setup.KEY:
         say(stage=text, factor=factor)
+    elif key == state.fit:
+        say(fit_stage=text, fit_factor=factor)
     elif (take := find(key)) is not None and take.is_active:
         say(job=key, stage=text, factor=factor, seconds_left=-1.0)
 
@@ -65,6 +68,9 @@ def _finish(key: str, result: object) -> None:
         state.work = ""
         say(link="OFF", stage="", factor=0.0)
         connect()
+        return
+    if key == state.fit:
+        fitting.finish(result)
         return
     take, exported = find(key), state.pending.get(key)
     if take is not None and exported is not None:
@@ -152,6 +158,9 @@ def _trouble(trouble: orders.Trouble) -> None:
     if trouble.about == backend_setup.KEY:
         state.work = ""
         say(link="OFF", stage="", factor=0.0, sentence=trouble.sentence, remedy=trouble.remedy)
+    elif trouble.about == state.fit and state.fit:
+        fitting.end()
+        say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif take is not None and take.state == "baking" and take.key in state.pending:
         take.warnings = f"The bake failed, so the scene's lights are used: {trouble.sentence}"
         send(take, state.pending[take.key])

@@ -15,6 +15,7 @@ from impetus.backend.contract.methods import NoMethod
 from impetus.backend.contract.shot_check import shot_hash
 
 from .. import takes
+from ..fits.takes import with_fits
 from ..outlook import watch
 from ..properties import ImpetusTake
 from ..shot_export import Export, export_shot
@@ -80,7 +81,7 @@ def make_take(
     there is no backend to send it to.
     """
     machine.python()
-    exported = export_shot(scene, layer)
+    exported = with_fits(scene, export_shot(scene, layer), layer)
     shot = exported.shot
     simulates = any(body.role == "dynamic" for body in shot.bodies) or shot.emitters or shot.flocks
     if not simulates and isinstance(exported.shot.method, NoMethod):
@@ -149,7 +150,7 @@ def tick() -> float:
     waiting = any(take.is_active and take.job for _, take in all_takes())
     if waiting and not state.is_linked and not state.is_connecting:
         retry()
-    busy = waiting or state.is_connecting or bool(state.work) or bool(state.pending)
+    busy = waiting or state.is_connecting or bool(state.work or state.fit or state.pending)
     return BUSY_SECONDS if busy or not state.link.notices.empty() else IDLE_SECONDS
 
 

@@ -27,6 +27,8 @@ class State:
     backend: str = ""
     work: str = ""
     "Key of the set-up or bake that runs."
+    fit: str = ""
+    "Key of the fit that runs."
     pending: dict[str, Export] = field(default_factory=dict)
     "Shots that are not sent yet, by their take's key."
     known: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)

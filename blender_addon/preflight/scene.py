@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import bpy
 
 from ..captures.reading import is_capture, path_of
+from ..fits.fitting import is_stale
 from ..shot_export.camera import SEEN_BY
 from ..shot_export.forces import is_active_field, not_simulated
 from ..shot_export.meshes import MESHABLE
@@ -66,6 +67,10 @@ def _object(ob: bpy.types.Object) -> Iterator[Problem]:
         "location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle",
     }:  # fmt: skip
         yield Problem(ob.name, "Static, but animated", "MAKE_KINEMATIC", True)
+    if ob.impetus.splat_source == "FITTED" and not ob.impetus.fit.key:
+        yield Problem(ob.name, "Its splats are not fitted yet: Physics, Splats, Fit", "", True)
+    elif ob.impetus.splat_source == "FITTED" and is_stale(ob):
+        yield Problem(ob.name, "Edited since its splats were fitted; fit them again", "", True)
 
 
 def _acts(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:
