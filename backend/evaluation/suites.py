@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..contract.errors import ImpetusError
-from ..training.packages import LEARNING, RESEARCH, require
+from ..training.packages import LEARNING, PHOTOGRAPHS, RESEARCH, require
 
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
          "diffusion-speed", "tiny-model", "latent-flow", "fit")  # fmt: skip
@@ -29,6 +29,8 @@ def run_suite(
             f"Expected one of {', '.join(NAMES)}, got {name!r}.", "Choose one of these."
         )
     require(RESEARCH if name in ("reliability", "physics", "motion") else RESEARCH | LEARNING)
+    if name == "lift":
+        require(PHOTOGRAPHS)
     out.mkdir(parents=True, exist_ok=True)
     if name == "reliability":
         from .reliability.suite import run as run_reliability
@@ -53,6 +55,10 @@ def run_suite(
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))
+    if name == "lift":
+        from .lift.suite import run as run_lift
+
+        return run_lift(out, quick=quick)
     if name == "physics":
         from .physics.suite import run as run_physics
 

@@ -6,6 +6,8 @@ from ..contract.errors import ImpetusError
 
 RESEARCH = {"cv2": "opencv-python-headless", "matplotlib": "matplotlib"}
 "Modules, and the packages that bring them: the extra `research`."
+PHOTOGRAPHS = {"skimage": "scikit-image"}
+"Of the same extra, for the photograph that lifts are measured with."
 LEARNING = {"torch": "torch", "diffusers": "diffusers", "transformers": "transformers"}
 "Those of the extra `diffusion` that networks are trained and measured with."
 

@@ -30,8 +30,8 @@ DEEPEST = 0.7
 "Share of the distance's disparity that a form reaches at most to either side: the back is finite."
 THINNEST = 0.75
 "Layers that a part is thick at least, to either side: thinner ones would fall between the nodes."
-LEAST_BACK = 0.3
-"Share of the round height that lies behind a front which caves in beyond the middle."
+LEAST_BACK = 0.8
+"Share of the round height that a front is thick at least, to either side: flat ones are."
 KNOWN = 0.5
 "Share of the object that depth must be known for."
 RANGE = (2.0, 98.0)

@@ -1,17 +1,19 @@
 """Splats over a lifted form, coloured by the picture so that its own view shows it again."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from ....kernels.splats.project import SplatPose, View, project
-from ....kernels.splats.raster import rasterise_plain
+from ....kernels.splats.project import BLUE, RED, SplatPose, View, project
+from ....kernels.splats.raster import ALPHA, COLOR, rasterise_kept, rasterise_plain
+from ....kernels.splats.raster_gradient import record_gradient
 from ..bodies.looks import CLOSED_SIGMA, FLATNESS, OPAQUE, tangent_frames
 from ..bodies.sampling import surface_samples
 from ..bodies.shape import Shape
+from ..bodies.textures import srgb_to_linear
 from ..takes.picture import encode_srgb
 from .background import spread
 from .picture import Floats, Picture
@@ -25,12 +27,12 @@ MOST, LEAST = 120_000, 500
 "Splats of one lift, unless other numbers are asked for."
 EDGE = 0.97
 "Share of a pixel that must be the object's for its colour to be the object's own."
-CORRECTIONS = 6
-"Rounds of adding what the view lacks to the colours: splats blur, and so undo it."
+CORRECTIONS, RELAXED = 12, 1.7
+"Rounds of adding what the view lacks to the colours, since splats blur; and how far each goes."
+HIDDEN = 0.1
+"Pixels that a splat must fill to be corrected by about what they lack."
 INSET = 1.1
 "Pixels that splats lie below the surface: so far they are seen beyond it, where many overlap."
-FACING = 0.05
-"A splat is on the side that is seen if it faces the camera by more than this cosine."
 
 
 @dataclass(frozen=True)
@@ -97,32 +99,42 @@ def own_colors(picture: Picture, mask: Floats) -> Floats:
 def corrected(splats: Splats, target: Floats, seen: Seen) -> Splats:
     """Change colours until the camera's view shows `target` (H, W, 3), linear; shape stays.
 
-    Each round adds to a splat what its pixel lacks (Van Cittert's deconvolution). Splats that face
-    away get what their pixel shows in front of them: the back mirrors the front.
+    Each round gives every splat the mean of what the pixels that show it lack, weighed by how much
+    of it they show (Gilbert's SIRT, 1972). What no pixel shows keeps the colour of the picture at
+    its place: the back mirrors the front.
     """
-    pixel, _ = seen.to_picture(splats.mean)
-    normal = Rotation.from_quat(splats.turn, scalar_first=True).as_matrix()[:, :, 2]
-    to_eye = seen.camera_to_body[:3, 3] - splats.mean
-    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
-    faces = np.einsum("nd,nd->n", normal, to_eye) > FACING
-    color = _at(target, pixel)
     view = seen.view()
-    result = Splats(splats.mean, splats.scale, splats.turn, color, splats.opacity)
+    pixel, _ = seen.to_picture(splats.mean)
+    result = replace(splats, color=_at(target, pixel))
     for _ in range(CORRECTIONS):
-        shown, alpha, _ = result.seen_by(view)
-        lacking = np.where(
-            alpha[..., None] > 0.5, target - shown / np.maximum(alpha, 0.5)[..., None], 0
+        projected = project(
+            SplatPose(result.mean, result.axes), view, color=result.color, opacity=result.opacity
         )
-        more = _at(lacking.astype(np.float32), pixel)
-        color = np.where(faces[:, None], np.clip(color + more, 0, None), color)
-        result = Splats(splats.mean, splats.scale, splats.turn, color, splats.opacity)
+        planes, lists = rasterise_kept(projected, view)
+        alpha = planes[ALPHA]
+        lacking = np.moveaxis(target, -1, 0) * alpha - planes[COLOR : COLOR + 3]
+        shares = [
+            record_gradient(
+                projected, lists, planes, view, color=given, alpha=0 * alpha, depth=None
+            )
+            for given in (lacking, np.ones_like(lacking))
+        ]
+        more, shown = (share[:, RED : BLUE + 1] for share in shares)
+        color = result.color + RELAXED * more / (shown + HIDDEN)
+        result = replace(result, color=np.clip(color, 0, None).astype(np.float32))
     return result
 
 
 def front_view(splats: Splats, seen: Seen, behind: Floats) -> Floats:
     """Return what the camera sees (H, W, 3) sRGB, before what lies behind, (H, W, 3) sRGB."""
-    color, alpha, _ = splats.seen_by(seen.view())
-    return np.asarray(encode_srgb(color) + (1 - alpha[..., None]) * behind, np.float32)
+    return view_before(splats, seen.view(), behind)
+
+
+def view_before(splats: Splats, view: View, behind: Floats) -> Floats:
+    """Return what a view shows (h, w, 3) sRGB, before what lies behind, (h, w, 3) sRGB."""
+    color, alpha, _ = splats.seen_by(view)
+    light = color + (1 - alpha[..., None]) * srgb_to_linear(behind)
+    return np.asarray(encode_srgb(light), np.float32)
 
 
 def _discs(

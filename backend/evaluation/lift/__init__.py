@@ -1,0 +1,1 @@
+"""The suite `lift`: bodies from one picture, against forms that are known."""

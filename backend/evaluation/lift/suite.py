@@ -1,0 +1,216 @@
+"""The suite `lift`: five things of known form and the astronaut of scikit-image become bodies."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from ...stages.lifts.depth_maps import DepthMap
+from ...stages.lifts.lift import Lifted, LiftOptions, lifted
+from ...stages.lifts.masks import box_mask
+from ...stages.lifts.picture import Picture
+from ...stages.lifts.seen import Seen
+from ...stages.lifts.splats import view_before
+from ...stages.takes.picture import encode_srgb
+from .floaters import Case, Refined, ablation, turned
+from .plots import draw_ablation, draw_lifts
+from .things import AWAY, THINGS, Thing, Traced, camera, trace
+
+Floats = NDArray[np.float32]
+
+SIZE, QUICK_SIZE = 256, 96
+"Pixels of a thing's picture."
+REFINED_SIZE, REFINED_SPLATS = 112, 12_000
+EPOCHS, QUICK_EPOCHS = 1000, 60
+ASTRONAUT_BOX = (22, 2, 420, 512)
+PAIRS, APART = 40_000, 0.01
+"Pairs of pixels whose order is asked, and what they must differ by, as a share of all depth."
+MIDDLE = np.zeros(3)
+BEHIND = np.array([0.55, 0.62, 0.7], np.float32)
+"sRGB behind the things."
+
+
+@dataclass(frozen=True)
+class LiftFigures:
+    """How a body agrees with what it was made from, and with the truth.
+
+    `match` in dB over the object, `outline` the IoU of front view and mask; `order` the share of
+    pairs of pixels whose depth is in the right order, nan where it is not known; `side` the IoU
+    of the silhouettes seen from 30 degrees to both sides.
+    """
+
+    match: float
+    outline: float
+    order: float
+    side: float
+
+
+@dataclass(frozen=True)
+class Look:
+    """One lift as a plot shows it: (h, w, 3) sRGB each; the truth where it is known."""
+
+    name: str
+    picture: Floats
+    front: Floats
+    side: Floats
+    truth: Floats | None
+
+
+def run(out: Path, *, quick: bool = False) -> dict[str, Any]:
+    """Lift all pictures, write lifts.png and floaters.png into `out`, return the figures.
+
+    `quick` takes small pictures and few epochs. Taichi must have been started. Raises LiftError.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    size, epochs = (QUICK_SIZE, QUICK_EPOCHS) if quick else (SIZE, EPOCHS)
+    figures: dict[str, Any] = {}
+    looks: list[Look] = []
+    for thing in THINGS:
+        figures[thing.name] = _lift_thing(thing, size, looks)
+    figures["astronaut"] = _lift_astronaut(2 * size, looks)
+    draw_lifts(looks, out / "lifts.png")
+    rows: dict[str, tuple[Floats, dict[str, Refined]]] = {}
+    for thing in THINGS:
+        case = thing_case(thing)
+        rows[thing.name] = case.picture, ablation(case, epochs)
+    case = astronaut_case()
+    rows["astronaut"] = case.picture, ablation(case, epochs)
+    for name, (_, found) in rows.items():
+        figures[name]["refined"] = {
+            way: {"floaters": one.floaters, "match": one.match} for way, one in found.items()
+        }
+    draw_ablation(rows, out / "floaters.png")
+    return figures
+
+
+def _lift_thing(thing: Thing, size: int, looks: list[Look]) -> dict[str, Any]:
+    truth = trace(thing, camera(size))
+    picture, mask = _painted(truth)
+    seen_depth = np.where(np.isfinite(truth.depth), 3 + 0.5 * truth.depth, np.nan)
+    ways = {"inflated": None, "depth": DepthMap(seen_depth.astype(np.float32), "depth")}
+    result = {}
+    for way, depth in ways.items():
+        made = lifted(picture, mask, LiftOptions(length=_length(truth, size)), depth=depth)
+        result[way] = asdict(_figures(made, thing, truth))
+        there = _painted(trace(thing, camera(size, 30.0)))[0].color
+        looks.append(_look(f"{thing.name}, {way}", made, there))
+    return result
+
+
+def _lift_astronaut(size: int, looks: list[Look]) -> dict[str, Any]:
+    made = lift_astronaut(size)
+    looks.append(_look("astronaut, inflated", made, None))
+    return {"inflated": asdict(_figures(made, None, None))}
+
+
+def lift_astronaut(size: int, *, splats: int | None = None) -> Lifted:
+    """Cut scikit-image's astronaut (NASA, public domain) out of a box, and inflate her."""
+    from PIL import Image
+    from skimage.data import astronaut
+
+    photo = Image.fromarray(astronaut())
+    whole = photo.size[0]
+    small = photo.resize((size, size), Image.Resampling.BOX)
+    picture = Picture(np.asarray(small, np.float32) / np.float32(255))
+    box = [round(edge * size / whole) for edge in ASTRONAUT_BOX]
+    return lifted(picture, box_mask(picture, box), LiftOptions(length=0.8, splats=splats))
+
+
+def thing_case(thing: Thing) -> Case:
+    """Return a thing lifted with its true depth, for the ablation."""
+    truth = trace(thing, camera(REFINED_SIZE))
+    picture, mask = _painted(truth)
+    depth = DepthMap(
+        np.where(np.isfinite(truth.depth), truth.depth, np.nan).astype(np.float32), "metric"
+    )
+    options = LiftOptions(length=_length(truth, REFINED_SIZE), splats=REFINED_SPLATS)
+    made = lifted(picture, mask, options, depth=depth)
+
+    def silhouette(degrees: float) -> Floats:
+        return trace(thing, camera(REFINED_SIZE, degrees)).mask.astype(np.float32)
+
+    pivot = pivot_of(made.seen)
+    return Case(_before_white(picture, mask), mask, made.seen, made.splats, silhouette, pivot)
+
+
+def astronaut_case() -> Case:
+    """Return the astronaut as she was inflated; from the sides that is all that is known of her."""
+    made = lift_astronaut(REFINED_SIZE, splats=REFINED_SPLATS)
+
+    def silhouette(degrees: float) -> Floats:
+        return made.splats.seen_by(turned(made.seen, degrees, MIDDLE))[1]
+
+    picture = _before_white(made.picture, made.mask)
+    return Case(picture, made.mask, made.seen, made.splats, silhouette, MIDDLE)
+
+
+def pivot_of(seen: Seen) -> NDArray[np.float64]:
+    """Return where a thing's middle is (3,) in the space of a body lifted from its picture."""
+    return np.asarray(seen.camera_to_body[:3] @ (0, 0, AWAY, 1), np.float64)
+
+
+def depth_order(found: NDArray[np.floating[Any]], truth: NDArray[np.floating[Any]]) -> float:
+    """Return the share of pairs of places (n,) whose order of depth (n,) is the true one (n,).
+
+    Of PAIRS drawn, those count whose true depths differ by more than APART of all there is.
+    """
+    first, second = np.random.default_rng(0).integers(0, len(truth), (2, PAIRS))
+    apart = truth[first] - truth[second]
+    counts = np.abs(apart) > APART * np.ptp(truth)
+    same = np.sign(found[first] - found[second]) == np.sign(apart)
+    return float(same[counts].mean())
+
+
+def _figures(made: Lifted, thing: Thing | None, truth: Traced | None) -> LiftFigures:
+    _, alpha, depth = made.splats.seen_by(made.seen.view())
+    outline = _overlap(alpha, made.mask)
+    if thing is None or truth is None:
+        return LiftFigures(made.match, outline, float("nan"), float("nan"))
+    inner = ndimage.binary_erosion(made.mask >= 0.99) & np.isfinite(depth)
+    order = depth_order(depth[inner], truth.depth[inner])
+    sides = [_overlap(made.splats.seen_by(turned(made.seen, side, pivot_of(made.seen)))[1],
+                      trace(thing, camera(made.picture.size[0], side)).mask)
+             for side in (-30.0, 30.0)]  # fmt: skip
+    return LiftFigures(made.match, outline, order, float(np.mean(sides)))
+
+
+def _look(name: str, made: Lifted, truth: Floats | None) -> Look:
+    behind = np.broadcast_to(BEHIND, made.picture.color.shape)
+    pivot = MIDDLE if truth is None else pivot_of(made.seen)
+    front, side = (
+        view_before(made.splats, turned(made.seen, turn, pivot), behind) for turn in (0, 30)
+    )
+    return Look(name, made.picture.color, front, side, truth)
+
+
+def _painted(truth: Traced) -> tuple[Picture, Floats]:
+    """Return what a camera would save: sRGB, the thing before BEHIND; and its mask."""
+    straight = truth.color / np.maximum(truth.mask, 1e-6)[..., None]
+    mask = truth.mask[..., None]
+    color = encode_srgb(straight) * mask + (1 - mask) * BEHIND
+    return Picture(color.astype(np.float32)), truth.mask.astype(np.float32)
+
+
+def _before_white(picture: Picture, mask: Floats) -> Floats:
+    """Return the object's colours before white."""
+    from ...stages.lifts.splats import own_colors
+
+    own = encode_srgb(own_colors(picture, mask))
+    return np.asarray(own * mask[..., None] + (1 - mask[..., None]), np.float32)
+
+
+def _length(truth: Traced, size: int) -> float:
+    """Return what makes a lift as large as the thing is: its silhouette's at its median depth."""
+    solid = truth.mask >= 0.5
+    rows, columns = (np.flatnonzero(solid.any(axis=axis)) for axis in (1, 0))
+    longest = max(np.ptp(rows), np.ptp(columns)) + 1
+    focal = camera(size).intrinsics[0]
+    depth = np.median(truth.depth[solid]) if np.isfinite(truth.depth[solid]).all() else AWAY
+    return float(longest * depth / focal)
+
+
+def _overlap(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> float:
+    return float(np.minimum(first, second).sum() / np.maximum(first, second).sum())
