@@ -14,7 +14,7 @@ import taichi as ti
 from numpy.typing import NDArray
 
 from .advection import carry_cells, carry_faces
-from .forcing import add_at_cells, add_buoyancy, confine, drive, find_curl, soften
+from .forcing import add_at_cells, add_buoyancy, confine, find_curl, soften
 from .grid import (
     FLUID,
     SOLID,
@@ -36,6 +36,10 @@ MOST_CONFINEMENT = 0.5
 "Share of a cell's turn that is added to it in a substep: beyond it whirls feed themselves."
 LAYERS = 3
 "Cells into obstacles to which the velocity beside them is continued, for what is traced there."
+DIVERGENCE = 5e-5
+"Share of the fastest air's speed that a projection may leave as divergence in a cell."
+FINEST = 1e-5
+"Share of the largest divergence beyond which single precision leads no farther."
 SOFTEST = 0.8
 "Share of the largest step at which spreading by viscosity is stable."
 
@@ -44,8 +48,9 @@ class Air:
     """Velocity and obstacles on a grid.
 
     `solid` (shape) is true where no air is; `wind` [m/s], one number for each axis or none, is the
-    velocity at the start and through the open sides that it comes from; `tolerance` is the share of
-    the largest divergence that a projection may leave.
+    velocity at the start and through the open sides that it comes from. A projection leaves a share
+    `tolerance` of the largest divergence; with 0 it goes by the speed, and begins with the pressure
+    of the step before, which is a part of the state then.
     """
 
     def __init__(
@@ -67,6 +72,8 @@ class Air:
         self._known_faces = [face_field(domain) for _ in range(2)]
         self._curl = cell_field(domain)
         self._solver = PressureSolver(domain)
+        self.pressures = np.zeros((2, *domain.shape), np.float32)
+        "Of the last substep's two projections, [velocity per cell]."
         self.place(solid)
         self.u.from_numpy((domain.open_faces(self.solid) * self._wind).astype(np.float32))
         self.solved = self.project()
@@ -150,10 +157,15 @@ class Air:
         add_at_cells(field, self._passes, self.u)
 
     def drive(self, share: Floats, velocity: Floats) -> None:
-        """Bring a `share` (shape) of each cell's velocity to `velocity` (dimension,) [m/s]."""
-        self.spare[0].from_numpy(np.ascontiguousarray(share, np.float32))
-        wanted = np.ascontiguousarray(velocity, np.float32)
-        drive(self.spare[0], wanted, self._passes, self.u)
+        """Speed up, by a `share` (shape), what is slower along `velocity` (dimension,) [m/s].
+
+        What is as fast already is left alone, and so is all where the velocity is zero.
+        """
+        speed = float(np.linalg.norm(velocity))
+        if speed > 0:
+            way = velocity / np.float32(speed)
+            lacking = np.maximum(speed - self.at_cells() @ way, 0)
+            self.push((share * lacking)[..., None] * way)
 
     # ---- one substep
 
@@ -176,7 +188,7 @@ class Air:
         self.u, self._spare_faces[1] = moved, self.u
         before = self._spare_faces[1]
         before.copy_from(self.u)
-        self.project(swelling)
+        self.project(swelling, which=0)
         self._extend()
         for n, old in enumerate(carried):
             carry_cells(self.u, 2 * half, old, *self.spare)
@@ -187,13 +199,22 @@ class Air:
         self.u, self._moved = moved, self.u
         self.solved = self.project(swelling)
 
-    def project(self, swelling: Floats | None = None) -> Solved:
-        """Make the velocity free of divergence but for `swelling` (shape) [1/s]."""
+    def project(self, swelling: Floats | None = None, *, which: int = 1) -> Solved:
+        """Make the velocity free of divergence but for `swelling` (shape) [1/s].
+
+        `which` of a substep's two projections it is tells what it begins with.
+        """
         _hold_walls(self._passes, self._walls, self.u)
         wanted = None if swelling is None else (swelling * self.domain.spacing).astype(np.float32)
-        return self._solver.project(
-            self.u, self._kind, self._passes, tolerance=self._tolerance, wanted=wanted
-        )
+        cells = (self.u, self._kind, self._passes)
+        if self._tolerance > 0:
+            return self._solver.project(*cells, tolerance=self._tolerance, wanted=wanted)
+        solved = self._solver.project(
+            *cells, tolerance=FINEST, wanted=wanted, enough=DIVERGENCE * self.top_speed(),
+            guess=self.pressures[which],
+        )  # fmt: skip
+        self.pressures[which] = self._solver.pressure.to_numpy()
+        return solved
 
     def _extend(self) -> None:
         """Continue the velocity into obstacles, or what is near them would stick."""

@@ -31,18 +31,6 @@ def add_at_cells(change: Field, passes: Field, u: Field):
 
 
 @ti.kernel
-def drive(share: Field, wanted: Numbers, passes: Field, u: Field):
-    """Bring a share of each face's velocity to the wanted one."""
-    for I in ti.grouped(u):
-        for d in range(I.n):
-            if is_face(u, I, d) and passes[I][d] > 0.0:
-                low = I
-                low[d] -= 1
-                part = 0.5 * (share[held(share, low)] + share[held(share, I)])
-                u[I][d] += part * (wanted[d] - u[I][d])
-
-
-@ti.kernel
 def soften(share: ti.f32, passes: Field, u: Field, new: Field):
     """One explicit step of diffusion; what slides along a wall is not held by it.
 

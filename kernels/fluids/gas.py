@@ -29,8 +29,6 @@ TINTS = ("red", "green", "blue")
 "The smoke's colour, each times the smoke: kept where emitters differ in it."
 AMBIENT = 293.15
 "K: what the temperature of the air around is taken for, T0."
-TOLERANCE = 5e-5
-"Share of the largest divergence that a projection may leave."
 
 
 @dataclass(frozen=True)
@@ -75,7 +73,7 @@ class Emission:
     fuel: float
     "Share of the gas that burns, 0..1."
     velocity: Sequence[float]
-    "(dimension,) m/s."
+    "(dimension,) m/s: what it covers moves as fast along it at least."
     color: tuple[float, float, float] = (0.5, 0.5, 0.5)
     "Share of the light that its smoke scatters."
 
@@ -106,7 +104,7 @@ class Gas:
             raise ValueError(f"expected obstacles {domain.shape}, got {np.shape(solid)}")
         self.domain, self._settings = domain, settings
         none = np.zeros(domain.shape, bool)
-        self._air = Air(domain, none if solid is None else solid, tolerance=TOLERANCE)
+        self._air = Air(domain, none if solid is None else solid, tolerance=0.0)
         self.names = (*SCALARS, *TINTS) if tinted else SCALARS
         self._carried = [cell_field(domain) for _ in self.names]
 
@@ -176,12 +174,14 @@ class Gas:
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that the next step reads."""
         scalars = {name: self.read(name) for name in self.names}
-        return {"velocity": self.velocity(), "solid": self.solid} | scalars
+        air = {"velocity": self.velocity(), "solid": self.solid}
+        return air | {"pressures": self._air.pressures.copy()} | scalars
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from `state`, to the bit."""
         self._air.place(state["solid"])
         self._air.restore(state["velocity"])
+        self._air.pressures = np.array(state["pressures"], np.float32)
         for name in self.names:
             self._write(name, state[name])
 

@@ -54,16 +54,24 @@ class PressureSolver:
         tolerance: float = 3e-4,
         most: int = 1000,
         wanted: NDArray[np.float32] | None = None,
+        enough: float = 0.0,
+        guess: NDArray[np.float32] | None = None,
     ) -> Solved:
         """Take the pressure's gradient from u, so that every fluid cell keeps its volume.
 
         `u` and `passes`, the open part of each face, are fields of faces; `kind` one of cells.
         What u is on closed faces stays: the velocity of walls. `wanted` (shape) [1/s cells] is
-        the divergence that should be left. Pockets without a way out get their mean.
+        the divergence that should be left. Pockets without a way out get their mean. It ends at a
+        share `tolerance` of the largest divergence, or at `enough` [velocity per cell]; a `guess`
+        (shape) at the pressure, as of a step before, saves a part of the way.
         """
         _divergence(u, passes, kind, self._b)
         self._level(kind, passes, wanted)
-        solved = self._solve(kind, passes, tolerance, most)
+        if guess is None:
+            self.pressure.fill(0)
+        else:
+            self.pressure.from_numpy(guess)
+        solved = self._solve(kind, passes, tolerance, most, enough)
         _subtract_gradient(self.pressure, kind, passes, u)
         return solved
 
@@ -96,15 +104,16 @@ class PressureSolver:
             found |= np.moveaxis(leads, 0, d)
         return found & fluid
 
-    def _solve(self, kind: Any, passes: Any, tolerance: float, most: int) -> Solved:
+    def _solve(self, kind: Any, passes: Any, tolerance: float, most: int, enough: float) -> Solved:
         serial = self.domain.cells <= FEW
         cells, r, p = (kind, passes), self._r, self._p
         dots = (self._lines, self._peaks, self._scalars)
-        _reset(self._b, self.pressure, r)
+        first = float(np.abs(self._b.to_numpy()).max())
+        _begin(serial, self._b, *cells, self.pressure, r)
         _aim(serial, 1, *cells, r, self._z, p, *dots)
-        first = left = float(self._scalars.to_numpy()[SIZE])
-        done = 0
-        while left > tolerance * first and done < most:
+        left = float(self._scalars.to_numpy()[SIZE])
+        done, target = 0, max(tolerance * first, enough)
+        while left > target and done < most:
             for _ in range(CHECK_EVERY):
                 _descend(serial, *cells, p, self._ap, self.pressure, r, self._lines, self._scalars)
                 _aim(serial, 0, *cells, r, self._z, p, *dots)
@@ -117,8 +126,8 @@ class PressureSolver:
 def _neighbours(q: ti.template(), kind: ti.template(), passes: ti.template(), I):
     """The sum of w_ij q_j over fluid neighbours, and that of w_ij over all."""
     total, diagonal = 0.0, 0.0
-    for d in range(I.n):
-        for side in range(2):
+    for d in ti.static(range(I.n)):
+        for side in ti.static(range(2)):
             face, J = I, I
             face[d] += side
             J[d] += 2 * side - 1
@@ -127,6 +136,17 @@ def _neighbours(q: ti.template(), kind: ti.template(), passes: ti.template(), I)
             if w > 0.0 and is_cell(kind, J) and kind[J] == FLUID:
                 total += w * q[J]
     return total, diagonal
+
+
+@ti.func
+def _diagonal(passes: ti.template(), I):
+    """The sum of w_ij."""
+    result = 0.0
+    for d in ti.static(range(I.n)):
+        face = I
+        face[d] += 1
+        result += passes[I][d] + passes[face][d]
+    return result
 
 
 @ti.func
@@ -196,9 +216,17 @@ def _sum(lines: ti.template()):
 
 
 @ti.kernel
-def _reset(b: Field, q: Field, r: Field):
-    for I in ti.grouped(b):
-        q[I], r[I] = 0.0, b[I]
+def _begin(serial: ti.template(), b: Field, kind: Field, passes: Field, q: Field, r: Field):
+    """Find what a guess leaves to be solved; where there is no fluid it is nothing."""
+    ti.loop_config(serialize=serial)
+    for cell in range(size_of(b)):
+        I = cell_at(b, cell)
+        r[I] = b[I]
+        if kind[I] == FLUID:
+            total, diagonal = _neighbours(q, kind, passes, I)
+            r[I] += total - diagonal * q[I]
+        else:
+            q[I] = 0.0
 
 
 @ti.kernel
@@ -217,10 +245,11 @@ def _aim(
     """Find the next search direction (Golub and Van Loan 2013, algorithm 11.5.1)."""
     ti.loop_config(serialize=serial)
     for cell in range(size_of(r)):
-        z[cell_at(r, cell)] = 0.0
-    ti.loop_config(serialize=serial)
-    for cell in range(size_of(r)):
-        _relax(0, z, r, kind, passes, cell_at(r, cell))
+        I = cell_at(r, cell)
+        z[I] = 0.0
+        if kind[I] == FLUID and _color(I) == 0:  # its neighbours are 0 still
+            diagonal = _diagonal(passes, I)
+            z[I] = r[I] / diagonal if diagonal > 0.0 else 0.0
     ti.loop_config(serialize=serial)
     for cell in range(size_of(r)):
         _relax(1, z, r, kind, passes, cell_at(r, cell))
