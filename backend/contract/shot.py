@@ -177,7 +177,7 @@ class Emitter(Part, frozen=True):
     color: Color = (0.6, 0.6, 0.6)
     "Share of the light that its smoke scatters."
     velocity: Vector3 = (0.0, 0.0, 0.0)
-    "Of what comes out, m/s, world."
+    "Of what comes out, m/s, world: as fast along it at least."
     inheritance: Fraction = 1.0
     "Share of its own velocity that it gives to what comes out."
     window: Window = Window()

@@ -61,6 +61,7 @@ def make_draft(scene: bpy.types.Scene) -> None:
     scene.frame_end = 4
     scene.render.resolution_percentage = 25
     scene.impetus.resolution, scene.impetus.splats = scene.impetus.resolution // 3, 10_000
+    scene.impetus.gas.resolution, scene.impetus.gas.splats = scene.impetus.gas.resolution // 3, 5000
 
 
 if __name__ == "__main__":

@@ -132,9 +132,14 @@ def camera(
 
 def domain(scene: bpy.types.Scene, low: Triple, high: Triple, *, resolution: int) -> None:
     """Hold the simulation within a box, so many cells along its longest side."""
-    made = thing("Domain", None)
+    job = scene.impetus
+    job.domain, job.resolution, job.simulation_start = room("Domain", low, high), resolution, 1
+
+
+def room(name: str, low: Triple, high: Triple) -> bpy.types.Object:
+    """Return an empty whose cube is a box of the world."""
+    made: bpy.types.Object = thing(name, None)
     made.empty_display_type, made.empty_display_size = "CUBE", 1.0
     made.location = [(a + b) / 2 for a, b in zip(low, high, strict=True)]
     made.scale = [(b - a) / 2 for a, b in zip(low, high, strict=True)]
-    job = scene.impetus
-    job.domain, job.resolution, job.simulation_start = made, resolution, 1
+    return made

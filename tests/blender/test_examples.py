@@ -21,6 +21,6 @@ def test_an_example_can_be_made(scene, monkeypatch, name):
     assert built == bpy.context.scene
     made = export_shot(built)
     roles = [thing.impetus.role for thing in built.objects]
-    assert "DYNAMIC" in roles
+    assert {"DYNAMIC", "SMOKE", "FLOCK"} & set(roles)
     assert made.shot.bodies
     assert built.frame_end - built.frame_start + 1 >= 24

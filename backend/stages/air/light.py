@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from ....kernels.splats.shade import Reflectance, ShadowMap, add_lamp
 from ...contract.shot import Shot
-from ..images.lamps import Lamp
+from ..images.lamps import Lamp, point_lamp
 from .splats import GasSplats
 from .veil import Veil
 
 Floats = NDArray[np.float32]
 
-OCTAVES = 3
-OCTAVE = 0.5
-"What an octave keeps of the extinction, the anisotropy and the strength of the one before."
-UPWARDS = 0.5
-"Share of the surroundings' light that comes from above."
+OCTAVES = 4
+STRENGTH, REACH = 0.75, 0.4
+"What an octave keeps of the strength, and of extinction and anisotropy, of the one before."
+STRAIGHT, ASTRAY = 0.4, 0.15
+"Shares of the extinction above that the surroundings' light meets, half of it each."
+LAMPS = 3
+"Lamps, one above the other, that flames shine as."
 
 
 def lit_gas(
@@ -42,7 +44,7 @@ def lit_gas(
     toward /= np.maximum(np.linalg.norm(toward, axis=1, keepdims=True), 1e-9)
     ambient = np.asarray(shot.world.ambient, np.float32)
     above = veil.along(splats.mean, (0.0, 0.0, 1.0), parallel=True)[:, None]
-    radiance += ambient * (UPWARDS * above + (1 - UPWARDS) * np.sqrt(above))
+    radiance += ambient * (above**STRAIGHT + above**ASTRAY) / 2
     for lamp, shadow in lamps:
         passed = veil.left(splats.mean, lamp)
         way = lamp.axis[None] if lamp.light.kind == "sun" else splats.mean - lamp.position
@@ -59,7 +61,7 @@ def _scattered(passed: Floats, cosine: NDArray[np.float64], anisotropy: float) -
     for _ in range(OCTAVES):
         phase = (1 - g * g) / (4 * np.pi * (1 + g * g - 2 * g * cosine) ** 1.5)
         total += strength * passed**power * phase
-        strength, g, power = strength * OCTAVE, g * OCTAVE, power * OCTAVE
+        strength, g, power = strength * STRENGTH, g * REACH, power * REACH
     return np.asarray(total, np.float32)
 
 
@@ -79,3 +81,28 @@ def _arrived(
         reflectance=white, shadow=shadow,
     )  # fmt: skip
     return np.asarray(arrived * np.float32(4 * np.pi))
+
+
+def flame_lamps(splats: GasSplats) -> list[Lamp]:
+    """Return lamps that shine on all else as a frame's flames do; they cast no shadow.
+
+    What a Gaussian of radiance L sends everywhere is L opacity 2 pi sigma^2 [W/sr].
+    """
+    power = splats.emission * (splats.opacity * 2 * np.pi * splats.sigma**2)[:, None]
+    weight = power.sum(axis=1, dtype=np.float64)
+    if weight.sum() <= 0:
+        return []
+    order = np.argsort(splats.mean[:, 2], kind="stable")
+    part = np.minimum(np.cumsum(weight[order]) / weight.sum() * LAMPS, LAMPS - 1e-9).astype(int)
+    lamps = []
+    for n in range(LAMPS):
+        mine = order[part == n]
+        if (total := weight[mine].sum()) > 0:
+            middle = (weight[mine] @ splats.mean[mine]) / total
+            away = ((splats.mean[mine] - middle) ** 2).sum(axis=1)
+            lamps.append(
+                point_lamp(
+                    "Flame", middle, power[mine].sum(axis=0), np.sqrt(weight[mine] @ away / total)
+                )
+            )
+    return lamps

@@ -25,6 +25,8 @@ class Veil:
 
     def left(self, points: Floats, lamp: Lamp) -> Floats:
         """Return the share (n,) of a lamp's light that reaches points (n, 3) [m]."""
+        if not lamp.light.shadow:
+            return np.ones(len(points), np.float32)
         parallel = lamp.light.kind == "sun"
         return self.along(points, -lamp.axis if parallel else lamp.position, parallel=parallel)
 

@@ -10,9 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....kernels.splats import shade
-from ...contract.arrays import Array, ArraySet
+from ...contract.arrays import Array, ArrayRef, ArraySet
 from ...contract.shot import Light, Shot
 from ..bodies.shape import pose_at
+
+NOWHERE = ArrayRef("0" * 64, "f8", (1, 4, 4))
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,19 @@ def lamps_at(shot: Shot, arrays: ArraySet, frame: int) -> tuple[Lamp, ...]:
             pose = pose_at(shot, arrays, light.poses, frame)
             lamps.append(Lamp(light, pose, _record(light, pose)))
     return tuple(lamps)
+
+
+def point_lamp(name: str, position: Array, intensity: Array, size: float) -> Lamp:
+    """Return a lamp of no shot, of `intensity` (3,) [W/sr] and a radius [m], without shadow."""
+    watts = 4 * np.pi * float(intensity.max())
+    red, green, blue = (float(part) for part in intensity / intensity.max())
+    pose = np.eye(4)
+    pose[:3, 3] = position
+    light = Light(
+        name, "point", NOWHERE, color=(red, green, blue), power=watts, size=float(size),
+        shadow=False,
+    )  # fmt: skip
+    return Lamp(light, pose, _record(light, pose))
 
 
 def _record(light: Light, pose: Array) -> Array:

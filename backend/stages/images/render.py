@@ -13,7 +13,7 @@ from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot
 from ...splatting.engines import EngineName, choose_engine
 from ...splatting.frames import draw_frame
-from ..air.light import lit_gas
+from ..air.light import flame_lamps, lit_gas
 from ..air.rows import Rows, with_gas
 from ..air.veil import veil_of
 from ..bodies.prepare import Prepared
@@ -200,6 +200,8 @@ def lit_rows(
         if shot.render.shadows:
             shadow = cast_shadow(lamp, scene.arena, posed.pose, scene.surface.opacity)
         lamps.append((lamp, shadow))
+    if posed.gas is not None:
+        lamps += [(lamp, None) for lamp in flame_lamps(posed.gas)]
     listener.check()
     shaded = shade(
         seen_from(scene.surface, scene.captured, posed, view.eye),
