@@ -36,3 +36,15 @@ def test_the_flock_finds_its_way() -> None:
     for dimension in (2, 3):
         assert figures[f"order_at_start_{dimension}d"] < 0.4
         assert figures[f"order_at_end_{dimension}d"] > 0.85
+
+
+def test_the_swirl_dies_as_theory_says_and_no_divergence_is_left() -> None:
+    figures = fluid_cases.decay(cells=20, seconds=0.5).figures
+    assert figures["strength_over_theory_at_the_end"] == pytest.approx(1, abs=0.05)
+    assert figures["divergence_over_speed"] < 1e-4
+
+
+def test_no_agent_comes_into_the_ball() -> None:
+    figures = fluid_cases.obstacle(count=40, seconds=3.0).figures
+    assert figures["nearest_to_the_surface_2d"] > 0.03
+    assert figures["nearest_to_the_surface_3d"] > 0.03

@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ....kernels.flock import Flock, FlockSettings
+from ....kernels.flock import DistanceField, Flock, FlockSettings
+from ....kernels.fluids.gas import Gas, GasSettings
 from ....kernels.fluids.grid import FluidDomain
 from ....kernels.fluids.liquid import Liquid, LiquidSettings
 from ....kernels.fluids.smoke import Smoke, SmokeSettings
@@ -45,6 +46,30 @@ def taylor_green(n: int) -> NDArray[np.float32]:
     u = np.sin(np.pi * x) * np.cos(np.pi * (y + 0.5 / n))
     v = -np.cos(np.pi * (x + 0.5 / n)) * np.sin(np.pi * y)
     return np.stack([u, v], -1).astype(np.float32)
+
+
+def decay(cells: int = 24, viscosity: float = 0.02, seconds: float = 1.0) -> Result:
+    """A Taylor-Green swirl in thick air dies as exp(-2 nu pi^2 t); what each projection leaves."""
+    gas = Gas(FluidDomain.closed((cells, cells), 1 / cells), GasSettings(viscosity=viscosity))
+    start, inside = taylor_green(cells), np.s_[1:cells, 1:cells]
+    gas.restore(gas.state() | {"velocity": start})
+    time, strength, left = [0.0], [1.0], []
+    for _ in range(20):
+        gas.advance(seconds / 20, (0.0, 0.0))
+        now = gas.velocity()
+        time.append(time[-1] + seconds / 20)
+        strength.append(float(np.sqrt((now[inside] ** 2).sum() / (start[inside] ** 2).sum())))
+        left.append(float(np.abs(gas.divergence()).max() / np.abs(now).max()))
+    t, found = np.array(time), np.array(strength)
+    theory = np.exp(-2 * viscosity * np.pi**2 * t)
+    return Result(
+        {
+            "strength_over_theory_at_the_end": float(found[-1] / theory[-1]),
+            "divergence_over_speed": max(left),
+        },
+        ("time [s]", "speed of the swirl"),
+        [("found", t, found), ("exp(-2 nu pi^2 t)", t, theory)],
+    )
 
 
 def plume(cells: int = 32, frames: int = 24) -> Result:
@@ -151,10 +176,35 @@ def flock(count: int = 200, seconds: float = 8.0) -> Result:
     return Result(figures, ("time [s]", "length of the mean direction"), curves)
 
 
+def obstacle(count: int = 80, seconds: float = 6.0) -> Result:
+    """Agents whose goal is in the middle of a ball: how near they come to its surface."""
+    figures: dict[str, float | bool] = {}
+    curves: list[tuple[str, NDArray[np.float64], NDArray[np.float64]]] = []
+    for dimension in (2, 3):
+        shape, radius = (48,) * dimension, 0.6
+        middles = (np.moveaxis(np.indices(shape), 0, -1) + 0.5) * 0.1 - 1.4
+        distance = (np.linalg.norm(middles - 1.0, axis=-1) - radius).astype(np.float32)
+        ball = DistanceField(distance, (-1.4,) * dimension, 0.1)
+        rng = np.random.default_rng(1)
+        way = rng.normal(size=(count, dimension))
+        start = 1 + way / np.linalg.norm(way, axis=1, keepdims=True) * rng.uniform(1, 2, (count, 1))
+        settings = FlockSettings(1.0, 0.2, 1.0, 2.0, 0.2, 4.0, attraction=2.0, clearance=0.05)
+        agents, nearest = Flock(settings, start, rng.normal(0, 0.7, start.shape), [ball]), []
+        for _ in range(round(20 * seconds)):
+            agents.advance(0.05, (1.0,) * dimension)
+            nearest.append(float(np.linalg.norm(agents.position - 1, axis=1).min()) - radius)
+        figures[f"nearest_to_the_surface_{dimension}d"] = min(nearest)
+        time = np.asarray(0.05 * np.arange(1, len(nearest) + 1), np.float64)
+        curves.append((f"{dimension} dimensions", time, np.array(nearest)))
+    return Result(figures, ("time [s]", "from the nearest agent's middle to the ball [m]"), curves)
+
+
 FLUID_CASES: dict[str, Callable[[], Result]] = {
     "smoke: a swirl stays": swirl,
+    "gas: a swirl dies": decay,
     "smoke: a puff rises": plume,
     "liquid: a dam breaks": dam,
     "liquid: its volume": volume,
     "flock: one direction": flock,
+    "flock: round a ball": obstacle,
 }
