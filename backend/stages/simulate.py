@@ -8,7 +8,7 @@ import hashlib
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float32]
 
 PROGRESS_SECONDS = 0.1
+LEAST_CAUTION = 1 / 8
+"Share of the usual time step below which a frame that blows up is not tried again."
 SAID_AGAIN = 4
 "Particles that have left the domain are told again when they are so many times more."
 
@@ -134,6 +136,7 @@ class _Run:
         self._seconds_each = 0.0
         self._told = 0.0
         self._left = 0
+        self._state: dict[str, NDArray[Any]] = {}
         self._latest: Record = {}
 
     def record_of(self, frame: int) -> Record:
@@ -191,11 +194,7 @@ class _Run:
     def _step(self, solver: MpmSolver | RigidWorld) -> None:
         """Advance by one frame, and keep frame and state."""
         began = time.monotonic()
-        try:
-            advance = solver.advance(1.0 / self._shot.frames.fps, self._push(), self._on_substep)
-        except Diverged as err:
-            body, acts = self._shot.bodies[err.body], bool(self._shot.forces)
-            raise _diverged(body, self._frame + 1, err, acts=acts) from err
+        advance = self._advance(solver)
         self._frame += 1
         if advance.left > SAID_AGAIN * self._left:
             self._listener.log(
@@ -207,6 +206,25 @@ class _Run:
         self._keep(solver)
         self._seconds_each = time.monotonic() - began
         self._note(solver, advance)
+
+    def _advance(self, solver: MpmSolver | RigidWorld) -> Advance:
+        """Simulate up to the next frame; where it blows up, again, in steps half as long."""
+        seconds, push = 1.0 / self._shot.frames.fps, self._push()
+        caution = 1.0
+        while True:
+            try:
+                return solver.advance(seconds, push, self._on_substep, caution=caution)
+            except Diverged as err:
+                body, acts = self._shot.bodies[err.body], bool(self._shot.forces)
+                if caution <= LEAST_CAUTION:
+                    raise _diverged(body, self._frame + 1, err, acts=acts) from err
+                caution /= 2
+                solver.restore(self._state)
+                self._listener.log(
+                    "warning",
+                    f"Frame {self._frame + 1}: {body.name} came apart ({err.reason}). The frame is "
+                    "made again, in time steps half as long.",
+                )
 
     def _push(self) -> Push:
         """Return what acts, and collider poses, up to the next frame."""
@@ -227,7 +245,8 @@ class _Run:
         tracks = {"tracks": np.frombuffer(self._digests[self._frame], np.uint8)}
         if self._cached(self._frame) is None:
             self._cache.write(self._frame, self._latest | tracks)
-        self._cache.write_checkpoint(self._frame, solver.checkpoint() | tracks)
+        self._state = solver.checkpoint()
+        self._cache.write_checkpoint(self._frame, self._state | tracks)
 
     def _note(self, solver: MpmSolver | RigidWorld, advance: Advance) -> None:
         """Note how the present frame is, and what it took."""
@@ -269,7 +288,7 @@ def _diverged(body: Body, frame: int, cause: Diverged, *, acts: bool) -> Simulat
         )
     return SimulationError(
         f"{body.name}, frame {frame}: expected matter that holds together, but it collapsed "
-        f"({cause.reason}).",
+        f"({cause.reason}), also in time steps an eighth as long.",
         f"Raise its {stiffness}, or let what strikes it move more slowly"
         f"{', or weaken the forces and pushes on it' if acts else ''}.",
     )

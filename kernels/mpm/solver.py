@@ -138,12 +138,18 @@ class MpmSolver:
     # ---- stepping
 
     def advance(
-        self, seconds: float, push: Push, on_substep: Callable[[float], None] | None = None
+        self,
+        seconds: float,
+        push: Push,
+        on_substep: Callable[[float], None] | None = None,
+        *,
+        caution: float = 1.0,
     ) -> Advance:
         """Simulate an interval.
 
         `on_substep` gets the fraction done after every substep and may raise: the state is then
-        undefined until `restore`. Raises Diverged where the simulation blows up.
+        undefined until `restore`. `caution` scales the longest step that is taken. Raises Diverged
+        where the simulation blows up.
         """
         self._gravity = np.asarray(push.gravity, float)
         force = push.force()
@@ -153,7 +159,7 @@ class MpmSolver:
         done, count, smallest, top = 0.0, 0, math.inf, self._top_speed
         while done < seconds * (1 - 1e-9):
             rest = seconds - done
-            dt = rest / max(1, math.ceil(rest / self._step_limit() - 1e-6))
+            dt = rest / max(1, math.ceil(rest / (caution * self._step_limit()) - 1e-6))
             if self._drift > DRIFT:
                 self._sort()
             self._acting.place(done, dt, self._last_step)

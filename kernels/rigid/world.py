@@ -154,16 +154,23 @@ class RigidWorld:
     # ---- stepping
 
     def advance(
-        self, seconds: float, push: Push, on_substep: Callable[[float], None] | None = None
+        self,
+        seconds: float,
+        push: Push,
+        on_substep: Callable[[float], None] | None = None,
+        *,
+        caution: float = 1.0,
     ) -> Advance:
-        """Simulate an interval without a grid. Raises Diverged where numbers are lost."""
+        """Simulate an interval without a grid; `caution` scales the longest step.
+
+        Raises Diverged where numbers are lost.
+        """
         force, top = push.force(), 0.0
         done, count, smallest = 0.0, 0, math.inf
         while done < seconds * (1 - 1e-9):
             rest = seconds - done
-            dt = rest / max(
-                1, math.ceil(rest / max(self.step_limit(), seconds / MOST_STEPS) - 1e-6)
-            )
+            limit = caution * max(self.step_limit(), seconds / MOST_STEPS)
+            dt = rest / max(1, math.ceil(rest / limit - 1e-6))
             self.kick(push, force, (seconds, done, dt, self._last_step))
             self.solve(dt)
             self.move(dt)
