@@ -4,10 +4,12 @@ import bpy
 from bpy.app.handlers import persistent
 
 from .jobs import session
+from .viewport import session as view_session
 
 
 @persistent
 def before_load(*_: object) -> None:
+    view_session.leave_file()
     session.leave_file()
 
 
@@ -23,6 +25,7 @@ def after_undo(*_: object) -> None:
 
 @persistent
 def before_exit(*_: object) -> None:
+    view_session.stop()
     session.stop()
 
 

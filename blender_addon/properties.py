@@ -48,6 +48,8 @@ from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
 from .preview.properties import ImpetusView
+from .viewport.properties import ImpetusViewport
+from .viewport.properties import classes as viewport_classes
 
 WALLS = (
     ("OPEN", "Open", "What leaves the domain is frozen where it left"),
@@ -275,6 +277,7 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     fit: StringProperty(description="Name of the object that is being fitted")
     fit_stage: StringProperty()
     fit_factor: FloatProperty(min=0.0, max=1.0)
+    viewport: PointerProperty(type=ImpetusViewport)
 
 
 class ImpetusPreferences(bpy.types.AddonPreferences):
@@ -302,6 +305,7 @@ classes = (
     *capture_classes,
     ImpetusView,
     *fit_classes,
+    *viewport_classes,
     ImpetusPhysics,
     ImpetusTake,
     ImpetusScene,

@@ -1,6 +1,7 @@
 """The viewer's process and its socket: who comes in, the latest wins, deaths, ends."""
 
 import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from impetus.backend.contract import views as v
 from impetus.backend.contract.client import Client
 from impetus.backend.contract.errors import LinkError
 from impetus.backend.contract.keys import KeyPair, client_keys, make_keypair
+from impetus.backend.contract.shot_check import array_refs
 from impetus.backend.contract.view_client import Sight, ViewClient
+from impetus.backend.service.kept.store import Store
 from impetus.backend.service.views.host import ViewerHost
 
 from . import shots
@@ -238,3 +241,28 @@ def test_a_shot_is_brought_without_a_job(served: Served, client: Client) -> None
     kept = list((served.home / "arrays").rglob(ref.sha256))
     assert len(kept) == 1
     assert msgspec.msgpack.decode(kept[0].read_bytes(), type=type(shot)) == shot
+
+
+def test_what_was_only_looked_at_goes_in_time(served: Served, client: Client) -> None:
+    shot, arrays = shots.falling_cube()
+    client.bring(shot, arrays)
+    taken = submit(client, (1, 2), name="Kept")
+    files = {path.name: path for path in (served.home / "arrays").glob("*/*")}
+    assert len(files) > 3
+    week = 8 * 24 * 3600
+    young = next(iter(set(files) - _used(served, taken)))
+    for name, path in files.items():
+        if name != young:
+            os.utime(path, (time.time() - week,) * 2)
+    served.kill()
+    served.start()
+    left = {path.name for path in (served.home / "arrays").glob("*/*")}
+    assert left == _used(served, taken) | {young}
+
+
+def _used(served: Served, taken: m.Accepted) -> set[str]:
+    store = Store(served.home / "impetus.sqlite", writes=False)
+    try:
+        return {ref.sha256 for ref in array_refs(store.job(taken.job).read_shot())}
+    finally:
+        store.close()

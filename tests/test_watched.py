@@ -16,6 +16,9 @@ from impetus.backend.contract.shot_check import array_refs
 from impetus.backend.service.kept.array_store import ArrayStore
 from impetus.backend.service.kept.store import Store
 from impetus.backend.service.views.painter import Painter
+from impetus.backend.stages.air.gas import GasRun, gas_key
+from impetus.backend.stages.air.room import fluid_domain
+from impetus.backend.stages.air.splats import gas_splats
 from impetus.backend.stages.bodies.prepare import prepare
 from impetus.backend.stages.cache import FrameCache
 from impetus.backend.stages.chain import Chain
@@ -28,6 +31,7 @@ from impetus.backend.stages.views.watched import Lit, Watched
 from impetus.kernels.splats.project import SplatPose, View
 
 from . import shots
+from .air_cases import Quiet, smoking
 from .test_pipeline import Ear
 
 LAST = 3
@@ -156,12 +160,14 @@ def ball(place: tuple[float, float, float]) -> Lit:
     return Lit(pose, np.array([[0.2, 0.5, 0.9]], np.float32), np.ones(1, np.float32), True)
 
 
-def test_a_picture_is_cut_to_where_splats_are() -> None:
+@pytest.mark.parametrize("parallel", [False, True])
+def test_a_picture_is_cut_to_where_splats_are(parallel: bool) -> None:
     eye = np.array((0.5, -3.0, 1.0))
     pose, k = shots.look_at(eye, (0, 0, 0)), np.array([300.0, 300, 210, 90])
-    view = View(pose, k, 400, 200, 0.1, 10.0)
+    k[:2] /= 3 if parallel else 1
+    view = View(pose, k, 400, 200, 0.1, 10.0, orthographic=parallel)
     picture = draw_picture(ball((0.1, 0.2, 0.3)), view, nothing)
-    pixel, depth = project(np.array([[0.1, 0.2, 0.3]]), pose, k)
+    pixel, depth = project(np.array([[0.1, 0.2, 0.3]]), pose, k, orthographic=parallel)
     height, width = picture.depth.shape
     assert width < 60 and height < 60  # noqa: PT018
     center = np.array([picture.left + width / 2, picture.top + height / 2])
@@ -197,6 +203,29 @@ def test_points_are_the_same_splats_in_every_frame(made: Made) -> None:
     assert len(everything) == len(frames[0].pose.mean)  # type: ignore[union-attr]
 
 
+def test_smoke_is_shown_as_far_as_it_is_simulated(tmp_path: Path) -> None:
+    shot, arrays = smoking()
+    domain = fluid_domain(shot, arrays)
+    kept = FrameCache(tmp_path / "simulate" / gas_key(shot, domain))
+    run = GasRun(shot, arrays, domain, kept, Quiet())
+    expected = gas_splats(shot, run.at(2), None, None)
+    watched = Watched(shot, arrays, tmp_path)
+    pose, k = shots.look_at((0, -3, 1.2), (0, 0, 0.4)), np.array([80.0, 80, 32, 18])
+    view = View(pose, k, 64, 36, 0.1, 9.0)
+    for fine in (False, True):
+        shown = lit(watched, 2, view, fine=fine, bodies="splats_only")
+        assert shown is not None
+        assert np.array_equal(shown.pose.mean, expected.mean), "the gas alone: nothing else moves"
+        assert np.array_equal(shown.opacity, expected.opacity)
+        assert shown.color.max() > 0.01
+    every = lit(watched, 2, view)
+    assert every is not None
+    assert len(every.pose.mean) > len(expected.mean)
+    assert lit(watched, 3, view) is None
+    at_start = lit(watched, 1, view)
+    assert at_start is not None
+
+
 def test_the_painter_finds_takes_and_brought_shots(made: Made, tmp_path: Path) -> None:
     shot, arrays, _ = made
     home = tmp_path
@@ -222,8 +251,12 @@ def test_the_painter_finds_takes_and_brought_shots(made: Made, tmp_path: Path) -
         pictures.append(frames)
     assert said == ["Starting", "Preparing Tiny", "Preparing Tiny"]
     assert all(np.array_equal(a, b) for a, b in zip(*pictures, strict=True))
-    answer, _ = painter.paint(msgspec.structs.replace(look, frame=3), said.append, nothing)
+    later = msgspec.structs.replace(look, frame=3)
+    answer, _ = painter.paint(later, said.append, nothing)
     assert answer == v.Absent(1)
+    rests, frames = painter.paint(msgspec.structs.replace(later, source=ref), said.append, nothing)
+    assert isinstance(rests, v.Seen), "what was never to be simulated stands where it starts"
+    assert np.array_equal(frames[1], pictures[1][1])
     lost = msgspec.structs.replace(look, source=msgspec.structs.replace(ref, sha256="0" * 64))
     with pytest.raises(ShotError, match="not there"):
         painter.paint(lost, said.append, nothing)

@@ -31,6 +31,7 @@ def cases() -> dict[str, Case]:
     """Import the cases late: Taichi prints its version on import, which must not go to stdout."""
     from .speed.mpm import LAWS, mpm_speed
     from .speed.raster import raster_backward, raster_forward, raster_million
+    from .speed.view import view_rate
 
     return {
         **{
@@ -41,6 +42,9 @@ def cases() -> dict[str, Case]:
         "raster-backward": Case(raster_backward, "ms", "lower"),
         "raster-million": Case(lambda: raster_million()[0], "s", "lower"),
         "raster-million-memory": Case(lambda: raster_million()[1], "MiB", "lower"),
+        "view-coarse": Case(lambda: view_rate(640, 360), "pictures/s", "higher"),
+        "view-large": Case(lambda: view_rate(1280, 720), "pictures/s", "higher"),
+        "view-fine": Case(lambda: view_rate(1280, 720, fine=True), "pictures/s", "higher"),
     }
 
 

@@ -201,6 +201,10 @@ class Store:
         self._base.execute("DELETE FROM job WHERE number = ?", (job.number,))
         return unused
 
+    def used_arrays(self) -> set[str]:
+        """Return the sha256 of all arrays that some job uses."""
+        return {sha256 for (sha256,) in self._base.execute("SELECT DISTINCT sha256 FROM uses")}
+
     def _one(self, where: str, *values: object) -> Job | None:
         row = self._base.execute(f"SELECT * FROM job WHERE {where} LIMIT 1", values).fetchone()
         return Job(*row) if row else None

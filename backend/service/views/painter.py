@@ -22,6 +22,7 @@ from ..kept.array_store import ArrayStore
 from ..kept.store import Store
 
 if TYPE_CHECKING:
+    from ....kernels.splats.project import View
     from ...stages.views.watched import Lit, Watched
 
 SHOTS = 2
@@ -79,7 +80,9 @@ class Painter:
             check_shot(shot, arrays)
             while len(self._watched) >= SHOTS:  # before the next one takes its memory
                 self._watched.popitem(last=False)
-            found = self._watched[key] = Watched(shot, arrays, self._home / "cache")
+            found = self._watched[key] = Watched(
+                shot, arrays, self._home / "cache", rests=not isinstance(source, str)
+            )
         self._watched.move_to_end(key)
         return found
 
@@ -106,7 +109,8 @@ def _start(device: str) -> None:
 def _eye(request: v.AnyView) -> Array:
     if isinstance(request, v.Spread):
         return np.zeros(3)
-    return np.array(request.camera_to_world).reshape(4, 4)[:3, 3]
+    eye: Array = _view(request).eye
+    return eye
 
 
 def _points(lit: "Lit", count: int) -> Painted:
@@ -116,19 +120,24 @@ def _points(lit: "Lit", count: int) -> Painted:
     return v.Points(len(place)), (place, color)
 
 
-def _picture(lit: "Lit", look: v.Look, began: float, check: Callable[[], None]) -> Painted:
+def _view(look: v.Look) -> "View":
     from ....kernels.splats.project import View
-    from ...stages.views.picture import draw_picture
 
-    view = View(
+    return View(
         camera_to_world=np.array(look.camera_to_world).reshape(4, 4),
         intrinsics=np.array(look.intrinsics),
         width=look.width,
         height=look.height,
         near=look.near,
         far=look.far,
+        orthographic=look.orthographic,
     )
-    picture = draw_picture(lit, view, check)
+
+
+def _picture(lit: "Lit", look: v.Look, began: float, check: Callable[[], None]) -> Painted:
+    from ...stages.views.picture import draw_picture
+
+    picture = draw_picture(lit, _view(look), check)
     height, width = picture.depth.shape
     seen = v.Seen(
         left=picture.left, top=picture.top, width=width, height=height, fine=lit.fine,

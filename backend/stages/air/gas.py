@@ -152,6 +152,11 @@ class GasRun:
         self._tell(wanted)
         return _unpacked(frame, self._domain, record)
 
+    def kept(self, frame: int) -> GasFrame | None:
+        """Return a frame as `at` does where the cache has it; computes nothing."""
+        record = self._cached(max(frame, self._shot.frames.simulation_start))
+        return None if record is None else _unpacked(frame, self._domain, record)
+
     def _cached(self, frame: int) -> dict[str, Array] | None:
         record = self._cache.find(frame)
         if record is None or record.pop("tracks").tobytes() != self._digests[frame]:

@@ -1,11 +1,16 @@
 """What the cache holds of a shot's simulation, for who looks on; computes nothing."""
 
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from ...contract.arrays import ArraySet
+from ...contract.messages import Stage
 from ...contract.shot import Shot
+from ..air.gas import GasRun, gas_key
+from ..air.room import fluid_domain
+from ..air.splats import GasSplats, gas_splats
 from ..bodies.prepare import Prepared
 from ..cache import FrameCache
 from ..riders import Riders
@@ -44,6 +49,35 @@ class KeptFrames:
             if self._cache is not None and self._cache.has(frame):
                 return frame
         return self._start
+
+
+class KeptGas:
+    """The simulated gas of a shot that has some."""
+
+    def __init__(self, shot: Shot, arrays: ArraySet, cache: Path) -> None:
+        self._shot = shot
+        domain = fluid_domain(shot, arrays)
+        folder = cache / "simulate" / gas_key(shot, domain)
+        self._run = GasRun(shot, arrays, domain, FrameCache(folder), Silent())
+
+    def find(self, frame: int) -> GasSplats | None:
+        """Return a frame's Gaussians, None where the cache has them not."""
+        if frame not in self._shot.frames.numbers:
+            return None
+        found = self._run.kept(frame)
+        return None if found is None else gas_splats(self._shot, found, None, None)
+
+
+class Silent:
+    """A listener for work that nobody follows."""
+
+    def progress(self, stage: Stage, done: float, total: float, eta: float | None) -> None: ...
+
+    def frame(self, number: int) -> None: ...
+
+    def log(self, level: Literal["info", "warning"], text: str) -> None: ...
+
+    def check(self) -> None: ...
 
 
 def at_rest(prepared: Prepared, frame: int) -> SimulatedFrame:

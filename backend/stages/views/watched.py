@@ -6,7 +6,7 @@ A first look takes the lamps without their shadows, in a hundredth of the time.
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,10 @@ from ....kernels.splats.shade import ShadowMap
 from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot
 from ...contract.views import Bodies
+from ..air.flocks import with_flocks
+from ..air.light import lit_gas
+from ..air.rows import Rows, with_gas
+from ..air.veil import Veil, veil_of
 from ..bodies.prepare import prepare
 from ..captures.seen import seen_from
 from ..images.lamps import Lamp, lamps_at
@@ -24,7 +28,7 @@ from ..images.nearness import Nearness
 from ..images.render import scene_of
 from ..images.shadows import cast_shadow
 from ..splats import PosedSplats, pose_splats
-from .kept import KeptFrames
+from .kept import KeptFrames, KeptGas, Silent, at_rest
 
 FRAMES_BYTES = 256 << 20
 "What posed frames may take together; the one shown stays, whatever it takes."
@@ -39,6 +43,9 @@ class Posed:
     """One frame: where the splats are, and their light as it was last worked out."""
 
     splats: PosedSplats
+    veil: Veil | None = None
+    "The gas between lamps and splats."
+    gas_color: Array | None = None
     lamps: list[tuple[Lamp, ShadowMap | None]] = field(default_factory=list)
     nearness: Nearness | None = None
     shaded: Shaded | None = None
@@ -57,13 +64,19 @@ class Lit:
 
 
 class Watched:
-    """One shot, prepared; raises what `prepare` raises."""
+    """One shot, prepared; raises what `prepare` raises.
 
-    def __init__(self, shot: Shot, arrays: ArraySet, cache: Path) -> None:
+    With `rests`, frames that are not simulated show all that moves where it starts.
+    """
+
+    def __init__(self, shot: Shot, arrays: ArraySet, cache: Path, *, rests: bool = False) -> None:
+        self._rests = rests
+        shot, arrays = with_flocks(shot, arrays, cache, Silent())
         self._shot, self._arrays = shot, arrays
         self._prepared = prepare(shot, arrays)
         self._scene = scene_of(shot, arrays, self._prepared)
         self.kept = KeptFrames(shot, arrays, self._prepared, cache)
+        self._gas = KeptGas(shot, arrays, cache) if shot.emitters else None
         self._frames: OrderedDict[int, Posed] = OrderedDict()
         count = max(1, len(self._prepared.rest_mean))
         self._limit = max(1, FRAMES_BYTES // (count * SPLAT_BYTES))
@@ -86,23 +99,41 @@ class Watched:
         elif posed.shaded is None:
             bare = [(lamp, None) for lamp in lamps_at(self._shot, self._arrays, frame)]
             posed.shaded = self._shade(posed, eye, bare)
-        shaded, pose = posed.shaded, posed.splats.pose
-        assert shaded is not None
+        assert posed.shaded is not None
         is_fine = posed.eye is not None and np.array_equal(posed.eye, eye)
-        chosen = self._chosen[bodies]
-        if chosen is None:
-            return Lit(pose, shaded.color, shaded.opacity, is_fine)
-        some = SplatPose(pose.mean[chosen], pose.axes[chosen])
-        return Lit(some, shaded.color[chosen], shaded.opacity[chosen], is_fine)
+        rows = self._rows(posed, posed.shaded, self._chosen[bodies])
+        return Lit(rows.pose, rows.color, rows.opacity, is_fine)
+
+    def _rows(self, posed: Posed, shaded: Shaded, chosen: Array | None) -> Rows:
+        """Return the splats of bodies that are to be seen, and of gas."""
+        pose, index = posed.splats.pose, self._scene.body
+        rows = Rows(pose, shaded.color, shaded.opacity, shaded.normal, index)
+        if chosen is not None:
+            rows = Rows(
+                SplatPose(pose.mean[chosen], pose.axes[chosen]), shaded.color[chosen],
+                shaded.opacity[chosen], shaded.normal[chosen], index[chosen],
+            )  # fmt: skip
+        if posed.splats.gas is None or posed.gas_color is None:
+            return rows
+        return with_gas(rows, posed.splats.gas, posed.gas_color, index=len(self._shot.bodies))
 
     def _posed(self, frame: int) -> Posed | None:
         found = self._frames.get(frame)
         if found is None:
             simulated = self.kept.find(frame)
+            if simulated is None and self._rests:
+                simulated = at_rest(self._prepared, frame)
             if simulated is None:
                 return None
             splats = pose_splats(self._shot, self._arrays, self._prepared, simulated)
-            found = self._frames[frame] = Posed(splats)
+            veil = None
+            if self._gas is not None and frame > self._shot.frames.simulation_start:
+                gas = self._gas.find(frame)
+                if gas is not None:
+                    splats, veil = replace(splats, gas=gas), veil_of(self._shot, gas.frame)
+                elif not self._rests:
+                    return None
+            found = self._frames[frame] = Posed(splats, veil)
             while len(self._frames) > self._limit:
                 self._frames.popitem(last=False)
         self._frames.move_to_end(frame)
@@ -131,6 +162,10 @@ class Watched:
     def _shade(
         self, posed: Posed, eye: Array, lamps: Sequence[tuple[Lamp, ShadowMap | None]]
     ) -> Shaded:
+        if posed.splats.gas is not None and posed.veil is not None:
+            posed.gas_color = lit_gas(
+                self._shot, posed.splats.gas, lamps, veil=posed.veil, eye=np.asarray(eye, float)
+            )
         return shade(
             seen_from(self._scene.surface, self._scene.captured, posed.splats, eye),
             posed.splats.pose,
@@ -139,6 +174,7 @@ class Watched:
             ambient=np.array(self._shot.world.ambient, np.float32),
             lamps=lamps,
             nearness=posed.nearness,
+            veil=posed.veil,
         )
 
     def _unseen(self) -> Array:

@@ -1,0 +1,62 @@
+"""Operators of the 3D views: each calls one function, and reports."""
+
+import bpy
+
+from impetus.backend.contract.errors import ShotError
+
+from ..jobs.state import state
+from . import session
+
+
+class IMPETUS_OT_view_scene(bpy.types.Operator):
+    """Show the splats of the scene as it stands, before any take is made of it"""
+
+    bl_idname = "impetus.view_scene"
+    bl_label = "Update"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not context.window_manager.impetus.viewport.use:
+            cls.poll_message_set("Show splats first")
+        elif not state.is_linked:
+            cls.poll_message_set("Connect first")
+        else:
+            return True
+        return False
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        try:
+            session.bring(context.scene)
+        except ShotError as error:
+            self.report({"ERROR"}, f"{error.sentence} {error.remedy}".strip())
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+class IMPETUS_OT_hide_moving(bpy.types.Operator):
+    """Hide the meshes of dynamic objects, or show them; renders and takes stay as they are"""
+
+    bl_idname = "impetus.hide_moving"
+    bl_label = "Hide Dynamic Meshes"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        if not any(_moving(context)):
+            cls.poll_message_set("There is no dynamic object")
+            return False
+        return True
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        hide = any(not ob.hide_get() for ob in _moving(context))
+        for ob in _moving(context):
+            ob.hide_set(hide)
+        return {"FINISHED"}
+
+
+def _moving(context: bpy.types.Context) -> list[bpy.types.Object]:
+    return [ob for ob in context.view_layer.objects if ob.impetus.role == "DYNAMIC"]
+
+
+classes = (IMPETUS_OT_view_scene, IMPETUS_OT_hide_moving)
+register, unregister = bpy.utils.register_classes_factory(classes)
