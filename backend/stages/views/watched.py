@@ -17,7 +17,7 @@ from ...contract.arrays import Array, ArraySet
 from ...contract.shot import Shot
 from ...contract.views import Bodies
 from ..air.flocks import with_flocks
-from ..air.light import lit_gas
+from ..air.light import flame_lamps, lit_gas
 from ..air.rows import Rows, with_gas
 from ..air.veil import Veil, veil_of
 from ..bodies.prepare import prepare
@@ -97,8 +97,8 @@ class Watched:
         if fine and (posed.eye is None or not np.array_equal(posed.eye, eye)):
             self._light(frame, posed, eye, check)
         elif posed.shaded is None:
-            bare = [(lamp, None) for lamp in lamps_at(self._shot, self._arrays, frame)]
-            posed.shaded = self._shade(posed, eye, bare)
+            lamps = [*lamps_at(self._shot, self._arrays, frame), *_flames(posed)]
+            posed.shaded = self._shade(posed, eye, [(lamp, None) for lamp in lamps])
         assert posed.shaded is not None
         is_fine = posed.eye is not None and np.array_equal(posed.eye, eye)
         rows = self._rows(posed, posed.shaded, self._chosen[bodies])
@@ -150,6 +150,7 @@ class Watched:
                 if self._shot.render.shadows:
                     shadow = cast_shadow(lamp, self._scene.arena, splats.pose, surface.opacity)
                 lamps.append((lamp, shadow))
+            lamps += [(lamp, None) for lamp in _flames(posed)]
             check()
             nearness = Nearness(self._scene.arena, splats.pose, splats.normal, surface.opacity)
             for other in self._frames.values():
@@ -182,3 +183,8 @@ class Watched:
         bodies = self._shot.bodies
         other = np.array([b.role == "dynamic" or b.capture is not None for b in bodies], bool)
         return np.flatnonzero(other[self._scene.body]) if len(other) else np.zeros(0, np.int64)
+
+
+def _flames(posed: Posed) -> list[Lamp]:
+    """Return what shines as the frame's flames do."""
+    return flame_lamps(posed.splats.gas) if posed.splats.gas is not None else []
