@@ -22,6 +22,7 @@ class Quiet:
 
     def __init__(self) -> None:
         self.told: list[float] = []
+        self.said: list[str] = []
 
     def progress(self, stage: str, done: float, total: float, eta: float | None) -> None:
         if stage == "simulate":
@@ -29,7 +30,8 @@ class Quiet:
 
     def frame(self, number: int) -> None: ...
 
-    def log(self, level: str, text: str) -> None: ...
+    def log(self, level: str, text: str) -> None:
+        self.said.append(text)
 
     def check(self) -> None: ...
 

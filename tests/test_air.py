@@ -173,3 +173,15 @@ def test_an_emitter_far_outside_and_too_fine_a_grid_are_refused() -> None:
     shot, arrays = smoking(source={"poses": shots.place((5, 0, 0))})
     with pytest.raises(ShotError, match="Torch: expected it in the smoke's domain"):
         fluid_domain(shot, arrays)
+
+
+def test_an_emitter_inside_of_something_is_told(tmp_path: Path) -> None:
+    shot, arrays = smoking(frames=(1, 2), source={"poses": shots.place((0, 0, 0.8))})
+    block = shots.body(
+        arrays, "Block", shots.cube(0.7), role="static", poses=shots.place((0, 0, 0.8))
+    )
+    ear, domain = Quiet(), fluid_domain(shot, arrays)
+    shot = shots.changed(shot, bodies=(block,))
+    gas = GasRun(shot, arrays, domain, FrameCache(tmp_path / "kept"), ear)
+    assert gas.at(2).smoke.sum() == 0
+    assert "Torch: all of it is inside of other objects" in ear.said[0]

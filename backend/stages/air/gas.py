@@ -169,6 +169,12 @@ class GasRun:
         self._room = Room(self._shot, self._arrays, self._domain)
         solid = self._room.solid(start)
         gas = Gas(self._domain, settings_of(self._shot), solid, tinted=is_tinted(self._shot))
+        for name in self._room.buried(start):
+            self._listener.log(
+                "warning",
+                f"{name}: all of it is inside of other objects, so no smoke comes out. Move it, or "
+                "make it larger.",
+            )
         self._frame = start
         kept = self._cache.newest_checkpoint(frame)
         while kept is not None:

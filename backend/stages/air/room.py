@@ -111,6 +111,15 @@ class Room:
                 velocity[self.domain.along(d)][faces] = speed[:, d]
         return solid, velocity
 
+    def buried(self, frame: int) -> list[str]:
+        """Which emitters (by name) emit at a frame, but all of it into obstacles."""
+        solid, found = self.solid(frame), []
+        for source, emitter in zip(self._sources, self._shot.emitters, strict=True):
+            emission = source.at(frame)
+            if emission is not None and emission.cover.any() and not emission.cover[~solid].any():
+                found.append(emitter.name)
+        return found
+
     def emissions(self, frame: int) -> list[Emission]:
         """What comes in between a frame and the next one."""
         return [e for source in self._sources if (e := source.at(frame)) is not None]
