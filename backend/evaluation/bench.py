@@ -29,6 +29,7 @@ class Case:
 
 def cases() -> dict[str, Case]:
     """Import the cases late: Taichi prints its version on import, which must not go to stdout."""
+    from .speed.captures import capture_hull, capture_memory, capture_seconds
     from .speed.mpm import LAWS, mpm_speed
     from .speed.raster import raster_backward, raster_forward, raster_million
     from .speed.view import view_rate
@@ -45,6 +46,12 @@ def cases() -> dict[str, Case]:
         "view-coarse": Case(lambda: view_rate(640, 360), "pictures/s", "higher"),
         "view-large": Case(lambda: view_rate(1280, 720), "pictures/s", "higher"),
         "view-fine": Case(lambda: view_rate(1280, 720, fine=True), "pictures/s", "higher"),
+        **{
+            f"capture-{suffix}": Case(partial(capture_seconds, suffix), "s", "lower")
+            for suffix in ("ply", "spz", "splat")
+        },
+        "capture-ply-memory": Case(partial(capture_memory, "ply"), "MiB", "lower"),
+        "capture-hull": Case(capture_hull, "s", "lower"),
     }
 
 

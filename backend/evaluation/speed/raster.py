@@ -67,11 +67,11 @@ def raster_million() -> tuple[float, float]:
         start = time.perf_counter()
         rasterise_plain(project(splats[0], view, color=splats[1], opacity=splats[2]), view)
         spent.append(time.perf_counter() - start)
-    grown = _peak_bytes() - before
+    grown = peak_bytes() - before
     return min(spent[1:]), grown / 2**20
 
 
-def _peak_bytes() -> int:
+def peak_bytes() -> int:
     """Return the most memory that this process ever held, or holds now where that is not known."""
     try:
         import resource
