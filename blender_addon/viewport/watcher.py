@@ -29,6 +29,9 @@ AWAKE = 0.005
 READY_SECONDS = 5.0
 "A viewer that does not take a word for so long counts as lost."
 
+FORGET_SECONDS = 200.0
+"An answer that has not come by then is awaited no more."
+
 # --- wishes: an ask of the contract with the caller's own token, or a shot to bring
 
 
@@ -147,6 +150,7 @@ class _Sight:
         self._view: ViewClient | None = None
         self._unsent: dict[tuple[int, type], Wish] = {}
         self._sent: dict[int, Wish] = {}
+        self._heard = 0.0
         self._since = 0.0
 
     @property
@@ -180,10 +184,13 @@ class _Sight:
                 break
             self._overtake(wish)
             self._sent[number] = wish
+            self._heard = time.monotonic()
             del self._unsent[key]
         if self._unsent and time.monotonic() - self._since > READY_SECONDS:
             raise LinkError("The backend's viewer does not answer.", "It is started anew.")
         self._hear(AWAKE)
+        if time.monotonic() - self._heard > FORGET_SECONDS:
+            self._sent.clear()
         if view.lost and self.awaits:
             raise LinkError("The backend's viewer has ended.", "It is started anew.")
 
@@ -209,6 +216,7 @@ class _Sight:
     def _hear(self, seconds: float) -> None:
         assert self._view is not None
         for sight in self._view.sights(seconds):
+            self._heard = time.monotonic()
             wish = self._sent.get(sight.number)
             if wish is None:
                 continue
