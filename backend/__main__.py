@@ -115,7 +115,7 @@ def lift(
     out: Annotated[Path, typer.Option(help="Folder of the body.")],
     mask: Annotated[Path | None, typer.Option(help="The object painted white.")] = None,
     box: Annotated[
-        str | None, typer.Option(help="LEFT,TOP,RIGHT,BOTTOM in pixels around the object.")
+        str | None, typer.Option(help="LEFT,TOP,RIGHT,BOTTOM around the object, in pixels or %.")
     ] = None,
     sam: Annotated[Path | None, typer.Option(help="Folder of a Segment Anything model.")] = None,
     depth: Annotated[Path | None, typer.Option(help="Depth: .npy, .exr or a grey picture.")] = None,

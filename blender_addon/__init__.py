@@ -18,6 +18,8 @@ from .captures import panels as capture_panels
 from .fits import operators as fit_operators
 from .fits import panels as fit_panels
 from .guides import drawing as guide_drawing
+from .lifts import operators as lift_operators
+from .lifts import panels as lift_panels
 from .methods import operators as method_operators
 from .methods import panels as method_panels
 from .methods.edits import drawing as edit_drawing
@@ -32,11 +34,11 @@ from .viewport import operators as view_operators
 from .viewport import panels as view_panels
 
 modules = (
-    properties, operators, take_operators, act_operators, capture_operators, fit_operators,
-    method_operators, edit_operators, view_operators, panels, fit_panels, act_panels,
-    air_panels, capture_panels, method_panels, job_panels, outlook_panels, preview_panels,
-    view_panels, edit_panels, edit_drawing, guide_drawing, preview_drawing, view_drawing,
-    outlook_watch, physgaussian, headless, handlers,
+    properties, operators, take_operators, act_operators, capture_operators, lift_operators,
+    fit_operators, method_operators, edit_operators, view_operators, panels, fit_panels,
+    act_panels, air_panels, capture_panels, method_panels, job_panels, outlook_panels,
+    lift_panels, preview_panels, view_panels, edit_panels, edit_drawing, guide_drawing,
+    preview_drawing, view_drawing, outlook_watch, physgaussian, headless, handlers,
 )  # fmt: skip
 
 

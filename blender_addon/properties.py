@@ -277,6 +277,7 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     fit: StringProperty(description="Name of the object that is being fitted")
     fit_stage: StringProperty()
     fit_factor: FloatProperty(min=0.0, max=1.0)
+    lift: StringProperty(description="What is being done to a picture")
     viewport: PointerProperty(type=ImpetusViewport)
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from impetus.backend.splatting.gradients import Camera
-from impetus.backend.stages.lifts.color_loss import color_loss, ssim
+from impetus.backend.stages.fits.losses import ssim
+from impetus.backend.stages.lifts.color_loss import color_loss
 from impetus.backend.stages.lifts.depth_loss import HardDepth, hard_depth, hard_depth_loss
 from impetus.backend.stages.lifts.refine import DepthView, RefineSettings, refined
 from impetus.backend.stages.lifts.splats import Splats

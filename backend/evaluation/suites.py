@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..contract.errors import ImpetusError
-from ..training.packages import LEARNING, PHOTOGRAPHS, RESEARCH, require
+from ..training.packages import LEARNING, RESEARCH, require
 
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
-         "diffusion-speed", "tiny-model", "latent-flow", "fit")  # fmt: skip
+         "diffusion-speed", "tiny-model", "latent-flow", "fit", "lift")  # fmt: skip
+NETWORKS = ("flow-network", "tiny-model", "latent-flow")
 
 
 class UnknownSuiteError(ImpetusError):
@@ -29,8 +30,6 @@ def run_suite(
             f"Expected one of {', '.join(NAMES)}, got {name!r}.", "Choose one of these."
         )
     require(RESEARCH if name in ("reliability", "physics", "motion") else RESEARCH | LEARNING)
-    if name == "lift":
-        require(PHOTOGRAPHS)
     out.mkdir(parents=True, exist_ok=True)
     if name == "reliability":
         from .reliability.suite import run as run_reliability
@@ -40,18 +39,8 @@ def run_suite(
         from .speed.diffusion import run as run_diffusion_speed
 
         return run_diffusion_speed(out, device)
-    if name == "flow-network":
-        from .networks.flow_network import run as run_flow_network
-
-        return run_flow_network(out, device=device)
-    if name == "tiny-model":
-        from .networks.tiny_model import run as run_tiny_model
-
-        return run_tiny_model(out, device=device, quick=quick)
-    if name == "latent-flow":
-        from .networks.latent_flow import run as run_latent_flow
-
-        return run_latent_flow(out, device=device, quick=quick)
+    if name in NETWORKS:
+        return _run_network(name, out, device, quick=quick)
     from ..stages.device import DeviceName, start_device
 
     start_device(cast(DeviceName, device))
@@ -78,3 +67,17 @@ def run_suite(
     from .motion.suite import run as run_motion
 
     return run_motion(out)
+
+
+def _run_network(name: str, out: Path, device: str, *, quick: bool) -> dict[str, Any]:
+    if name == "flow-network":
+        from .networks.flow_network import run as run_flow_network
+
+        return run_flow_network(out, device=device)
+    if name == "tiny-model":
+        from .networks.tiny_model import run as run_tiny_model
+
+        return run_tiny_model(out, device=device, quick=quick)
+    from .networks.latent_flow import run as run_latent_flow
+
+    return run_latent_flow(out, device=device, quick=quick)

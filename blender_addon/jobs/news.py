@@ -9,6 +9,7 @@ from impetus.backend.contract.errors import ResourceError
 
 from .. import takes
 from ..fits import fitting
+from ..lifts import lifting
 from ..outlook import watch
 from ..preview import store as preview
 from ..properties import ImpetusTake
@@ -71,6 +72,9 @@ def _finish(key: str, result: object) -> None:
         return
     if key == state.fit:
         fitting.finish(result)
+        return
+    if key == state.lift:
+        lifting.finish(result)
         return
     take, exported = find(key), state.pending.get(key)
     if take is not None and exported is not None:
@@ -160,6 +164,9 @@ def _trouble(trouble: orders.Trouble) -> None:
         say(link="OFF", stage="", factor=0.0, sentence=trouble.sentence, remedy=trouble.remedy)
     elif trouble.about == state.fit and state.fit:
         fitting.end()
+        say(sentence=trouble.sentence, remedy=trouble.remedy)
+    elif trouble.about == state.lift and state.lift:
+        lifting.end()
         say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif take is not None and take.state == "baking" and take.key in state.pending:
         take.warnings = f"The bake failed, so the scene's lights are used: {trouble.sentence}"

@@ -150,7 +150,11 @@ def tick() -> float:
     waiting = any(take.is_active and take.job for _, take in all_takes())
     if waiting and not state.is_linked and not state.is_connecting:
         retry()
-    busy = waiting or state.is_connecting or bool(state.work or state.fit or state.pending)
+    busy = (
+        waiting
+        or state.is_connecting
+        or bool(state.work or state.fit or state.lift or state.pending)
+    )
     return BUSY_SECONDS if busy or not state.link.notices.empty() else IDLE_SECONDS
 
 

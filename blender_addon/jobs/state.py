@@ -29,6 +29,8 @@ class State:
     "Key of the set-up or bake that runs."
     fit: str = ""
     "Key of the fit that runs."
+    lift: str = ""
+    "Key of the picture that is being made a body."
     pending: dict[str, Export] = field(default_factory=dict)
     "Shots that are not sent yet, by their take's key."
     known: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)

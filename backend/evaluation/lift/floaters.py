@@ -24,7 +24,7 @@ from ...stages.takes.picture import encode_srgb
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]
 
-COUNT = 4000
+COUNT = 3000
 ASTRAY = 0.035
 "Standard deviation of coarse places, as a share of the body's longest side."
 LARGER, CLEARER, STAIN = 1.4, 0.75, 0.08

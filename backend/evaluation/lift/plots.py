@@ -19,7 +19,7 @@ def draw_lifts(looks: "Sequence[Look]", path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(1.9 * len(looks), 7.9), layout="constrained")
-    grid = figure.subplots(4, len(looks))
+    grid = figure.subplots(4, len(looks), squeeze=False)
     for column, look in zip(grid.T, looks, strict=True):
         images = (look.picture, look.front, look.side, look.truth)
         words = (look.name, "front view", "from 30°", "truth from 30°")

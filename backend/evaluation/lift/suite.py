@@ -15,6 +15,7 @@ from ...stages.lifts.picture import Picture
 from ...stages.lifts.seen import Seen
 from ...stages.lifts.splats import view_before
 from ...stages.takes.picture import encode_srgb
+from ...training.packages import PHOTOGRAPHS, require
 from .floaters import Case, Refined, ablation, turned
 from .plots import draw_ablation, draw_lifts
 from .things import AWAY, THINGS, Thing, Traced, camera, trace
@@ -23,8 +24,8 @@ Floats = NDArray[np.float32]
 
 SIZE, QUICK_SIZE = 256, 96
 "Pixels of a thing's picture."
-REFINED_SIZE, REFINED_SPLATS = 112, 12_000
-EPOCHS, QUICK_EPOCHS = 1000, 60
+REFINED_SIZE, REFINED_SPLATS = 96, 9_000
+EPOCHS, QUICK_EPOCHS = 300, 60
 ASTRONAUT_BOX = (22, 2, 420, 512)
 PAIRS, APART = 40_000, 0.01
 "Pairs of pixels whose order is asked, and what they must differ by, as a share of all depth."
@@ -62,8 +63,10 @@ class Look:
 def run(out: Path, *, quick: bool = False) -> dict[str, Any]:
     """Lift all pictures, write lifts.png and floaters.png into `out`, return the figures.
 
-    `quick` takes small pictures and few epochs. Taichi must have been started. Raises LiftError.
+    `quick` takes small pictures and few epochs. Taichi must have been started. Raises
+    LiftError, PackagesMissingError.
     """
+    require(PHOTOGRAPHS)
     out.mkdir(parents=True, exist_ok=True)
     size, epochs = (QUICK_SIZE, QUICK_EPOCHS) if quick else (SIZE, EPOCHS)
     figures: dict[str, Any] = {}

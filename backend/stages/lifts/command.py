@@ -10,6 +10,7 @@ from ...contract.errors import LiftError
 from ..device import DeviceName, start_device
 from .lift import LiftOptions, lift
 from .lift_files import write_lift
+from .picture import read_picture
 
 
 def lift_picture(picture: Path, out: Path, options: Mapping[str, Any], *, device: str) -> str:
@@ -17,7 +18,7 @@ def lift_picture(picture: Path, out: Path, options: Mapping[str, Any], *, device
 
     `options` are those of LiftOptions by name, the box as text. Raises LiftError, ModelError.
     """
-    chosen = {**options, "box": _box(options.get("box"))}
+    chosen = {**options, "box": _box(options.get("box"), picture)}
     start_device(cast(DeviceName, device))
     made = lift(picture, LiftOptions(**chosen))
     write_lift(out, made)
@@ -30,14 +31,19 @@ def lift_picture(picture: Path, out: Path, options: Mapping[str, Any], *, device
     return "\n".join(told)
 
 
-def _box(text: str | None) -> tuple[int, int, int, int] | None:
+def _box(text: str | None, picture: Path) -> tuple[int, int, int, int] | None:
+    """Read a box in pixels of the file, or in percent of its width and height."""
     if text is None:
         return None
+    size = read_picture(picture, longest=1 << 16).size if "%" in text else (100, 100)
     try:
-        left, top, right, bottom = (round(float(part)) for part in text.split(","))
+        left, top, right, bottom = (
+            round(float(edge.rstrip("%")) * (size[k % 2] / 100 if edge.endswith("%") else 1))
+            for k, edge in enumerate(part.strip() for part in text.split(","))
+        )
     except (ValueError, OverflowError) as err:
         raise LiftError(
-            f"Expected a box as LEFT,TOP,RIGHT,BOTTOM in pixels, got {text!r}.",
+            f"Expected a box as LEFT,TOP,RIGHT,BOTTOM in pixels or percent, got {text!r}.",
             "Such as --box 20,40,300,500.",
         ) from err
     return left, top, right, bottom

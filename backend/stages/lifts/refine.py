@@ -16,7 +16,8 @@ from ...splatting.drawing import draw
 from ...splatting.engines import EngineName
 from ...splatting.gradients import Camera, Images
 from ...splatting.shapes import axes_of_turns
-from .color_loss import color_loss, encoded
+from ..fits.targets import encoded
+from .color_loss import color_loss
 from .depth_loss import HardDepth, hard_depth, hard_depth_loss
 from .splats import Splats
 

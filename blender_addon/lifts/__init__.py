@@ -1,0 +1,1 @@
+"""Bodies made of one picture: the backend lifts it, and its splats become an object."""

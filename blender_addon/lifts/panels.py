@@ -1,0 +1,24 @@
+"""Where a picture becomes a body, in the sidebar."""
+
+import bpy
+
+
+class VIEW3D_PT_impetus_lift(bpy.types.Panel):
+    bl_label = "Body from Picture"
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "Impetus"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self, context: bpy.types.Context) -> None:
+        layout, shown = self.layout, context.window_manager.impetus
+        if shown.lift:
+            row = layout.row(align=True)
+            row.label(text=shown.lift, icon="SORTTIME")
+            row.operator("impetus.stop_lift", text="", icon="X")
+        else:
+            layout.operator("impetus.body_from_picture", text="Choose a Picture", icon="IMAGE_DATA")
+
+
+classes = (VIEW3D_PT_impetus_lift,)
+register, unregister = bpy.utils.register_classes_factory(classes)

@@ -1,0 +1,115 @@
+"""A picture becomes an object: what the operator asks of the backend, and what it puts in place."""
+
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+import pytest
+
+PYTHON = os.environ.get("IMPETUS_BACKEND_PYTHON")
+pytestmark = pytest.mark.blender
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """A red ball on a clear ground, 80 x 60, right of the middle."""
+    y, x = np.mgrid[:60, :80] + 0.5
+    alpha = np.clip(20.5 - np.hypot(x - 46, y - 30), 0, 1)
+    rgba = np.stack([0.8 * alpha, 0.1 * alpha, 0.2 * alpha, alpha], axis=-1)[::-1]
+    image = bpy.data.images.new("ball", 80, 60, alpha=True)
+    image.pixels.foreach_set(rgba.astype(np.float32).ravel())
+    image.filepath_raw, image.file_format = str(tmp_path / "ball.png"), "PNG"
+    image.save()
+    return tmp_path / "ball.png"
+
+
+@pytest.fixture
+def backend(tmp_path, monkeypatch):
+    from blender_addon.jobs import machine
+
+    machine.choose(python=Path(PYTHON) if PYTHON else tmp_path, home=tmp_path / "home")
+    monkeypatch.setattr(machine, "cache_folder", lambda: tmp_path / "cache")
+    yield tmp_path
+    machine.choose()
+
+
+def ordered(picture, monkeypatch, **properties):
+    """Call the operator; return what it asked for."""
+    from blender_addon.lifts import lifting
+
+    asked = []
+    monkeypatch.setattr(lifting, "begin", asked.append)
+    assert bpy.ops.impetus.body_from_picture(filepath=str(picture), **properties) == {"FINISHED"}
+    return asked[0]
+
+
+def test_the_operator_says_what_the_command_reads(scene, picture, backend, monkeypatch):
+    plain = ordered(picture, monkeypatch)
+    assert plain.options == ("--length", "1", "--lens", "50", "--roundness", "1")
+    assert plain.folder == backend / "cache" / "bodies" / "ball"
+    wanted = ordered(
+        picture, monkeypatch, mask="BOX", box=(10, 5, 90, 95), form="disparity",
+        depth_file=str(picture), length=0.25, splats=900,
+    )  # fmt: skip
+    assert wanted.options[-6:-4] == ("--box", "10%,5%,90%,95%")
+    assert wanted.options[-4:] == ("--depth", str(picture), "--depth-kind", "disparity")
+    assert wanted.options[:2] == ("--length", "0.25")
+
+
+def test_no_body_is_overwritten(scene, picture, backend, monkeypatch):
+    (backend / "cache" / "bodies" / "ball").mkdir(parents=True)
+    assert ordered(picture, monkeypatch).folder.name == "ball.001"
+
+
+def test_nothing_is_begun_without_a_picture_or_a_backend(scene, tmp_path, backend):
+    with pytest.raises(RuntimeError, match="expected a picture"):
+        bpy.ops.impetus.body_from_picture(filepath=str(tmp_path / "none.png"))
+
+
+@pytest.mark.skipif(not PYTHON, reason="needs the backend's Python")
+def test_a_picture_becomes_a_body_and_its_camera(scene, picture, backend):
+    from blender_addon.lifts import lifting, order
+    from blender_addon.shot_export import export_shot
+
+    folder = backend / "body"
+    options = ("--length", "0.5", "--splats", "900", "--device", "cpu")
+    wanted = order.Wanted(picture, folder, options, True, "DYNAMIC")
+    *_, last = order.run("lift", wanted, Path(PYTHON))
+    scene.cursor.location = (1, 2, 3)
+    ob, _ = lifting.place(bpy.context, last.result)
+    bpy.context.view_layer.update()
+    assert bpy.context.object == ob
+    assert ob.impetus.role == "DYNAMIC"
+    assert ob.impetus.capture.count == 900
+    assert ob.location[:] == pytest.approx((1, 2, 3))
+    assert max(ob.dimensions) == pytest.approx(0.5, rel=0.12)
+    assert scene.camera is not None
+    assert (scene.render.resolution_x, scene.render.resolution_y) == (80, 60)
+    seen = camera_sees(scene, np.array(ob.matrix_world)[:3, 3])
+    assert seen == pytest.approx((46, 30), abs=1.5)
+    scene.frame_end = 2
+    exported = export_shot(scene)
+    body = next(body for body in exported.shot.bodies if body.name == "ball")
+    assert body.capture is not None
+    assert body.role == "dynamic"
+
+
+def camera_sees(scene, point):
+    """Return the pixel (x, y), from the upper left, where the scene's camera sees a point."""
+    from bpy_extras.object_utils import world_to_camera_view
+    from mathutils import Vector
+
+    x, y, _ = world_to_camera_view(scene, scene.camera, Vector(point))
+    return x * scene.render.resolution_x, (1 - y) * scene.render.resolution_y
+
+
+@pytest.mark.skipif(not PYTHON, reason="needs the backend's Python")
+def test_a_picture_without_object_says_so(scene, picture, backend):
+    from blender_addon.jobs.watched import ChildError
+    from blender_addon.lifts import order
+
+    wanted = order.Wanted(picture, backend / "body", ("--box", "0,0,80,60"), False, "DYNAMIC")
+    with pytest.raises(ChildError, match="Expected a box"):
+        list(order.run("lift", wanted, Path(PYTHON)))
+    assert not (backend / "body" / "lift.json").exists()
