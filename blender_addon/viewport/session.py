@@ -206,7 +206,7 @@ def _see(pane: Pane, news: Got, asked: Asked, now: float) -> None:
             _say(text)
         case v.Absent():
             pane.lacks(asked.stand)
-            _say(f"Frame {asked.stand.frame} is not simulated yet")
+            _say(f"Frame {asked.stand.frame} is not simulated yet, or no longer in the cache")
         case m.Refused(sentence=sentence, remedy=remedy):
             pane.lacks(asked.stand)
             _say(f"{sentence} {remedy}".strip(), wrong=True)
