@@ -57,8 +57,9 @@ PLANES = 8
 # parallel; X, Y: times dx, dy.
 SUM_RED, SUM_GREEN, SUM_BLUE, Q, Q_X, Q_XX, Q_Y, Q_XY, Q_YY, H, H_X, H_Y = range(12)
 SUMS = 12
-PATIENCE = 16
-"A tile is asked whether its light is spent at every so many splats."
+BATCH = 32
+"""Splats whose records are copied side by side before they are passed: reads of memory overlap
+then. And a tile is asked whether it is dark."""
 RUNS = 64
 "Tasks that the tiles are split into on the CPU."
 LN_2 = 0.6931471805599453
@@ -89,10 +90,11 @@ def record_gradient(
     sums = np.empty((len(lists.splats), SUMS if with_depth else H), np.float32)
     pixels = np.empty((runs * ITEMS, PLANES, LANES), np.float32)
     held, fours = np.empty((runs, SUMS, LANES), np.float32), np.empty((runs, 4), np.float32)
-    given = np.concatenate([color, alpha[None]] + ([] if depth is None else [depth[None]]))
-    images = (_by_lanes(planes, lists.columns), _by_lanes(given, lists.columns))
+    owed = (planes, color, alpha[None], (alpha if depth is None else depth)[None])
+    images = (_by_lanes(image, lists.columns) for image in owed)
     tables = (lists.splats, lists.starts, lists.columns)
-    rooms = (pixels, held, fours, sums)
+    near = np.empty((runs * BATCH, PLAIN_COLUMNS), np.float32)
+    rooms = (pixels, held, fours, near, sums)
     sizes = (planes.shape[2], runs, pad, pinhole(view))
     _tile_sums(projected.record, *tables, *images, *rooms, *sizes, with_depth)
     _gather(projected.record, lists.order, lists.owned, lists.entries, sums, gradient, with_depth)
@@ -122,9 +124,11 @@ def _begin_tile(
     base,
     top,
     left,
-    planes: ti.template(),
-    given: ti.template(),
     width,
+    planes: ti.template(),
+    color: ti.template(),
+    alpha: ti.template(),
+    depth: ti.template(),
     with_depth: ti.template(),
 ):
     """Full light, and what each pixel gives; a pixel outside the image has no light."""
@@ -134,19 +138,19 @@ def _begin_tile(
             at, j = base + y * PER_ROW + half, left // LANES + half
             x = ti.Vector([left + half * LANES + lane for lane in range(LANES)])
             inside = (x < width) & (top + y < planes.shape[1])
-            red, green, blue, alpha = given[0, i, j], given[1, i, j], given[2, i, j], given[3, i, j]
+            red, green, blue, solid = color[0, i, j], color[1, i, j], color[2, i, j], alpha[0, i, j]
             pixels[at, LIGHT] = ti.select(inside, 1.0, 0.0)
-            total = alpha * planes[ALPHA, i, j] + red * planes[COLOR, i, j]
+            total = solid * planes[ALPHA, i, j] + red * planes[COLOR, i, j]
             total += green * planes[COLOR + 1, i, j] + blue * planes[COLOR + 2, i, j]
             pixels[at, REST] = total
             pixels[at, GIVE_RED], pixels[at, GIVE_GREEN] = red, green
-            pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA] = blue, alpha
+            pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA] = blue, solid
             if ti.static(with_depth):
                 # Weights around the mean depth have no sum: REST holds none of them.
                 surface = planes[KEPT_SURFACE, i, j]
-                solid = surface > 0.0
-                pixels[at, GIVE_DEPTH] = ti.select(solid, given[4, i, j] / surface, 0.0)
-                pixels[at, MEAN_DEPTH] = ti.select(solid, planes[DEPTH, i, j], 0.0)
+                seen = surface > 0.0
+                pixels[at, GIVE_DEPTH] = ti.select(seen, depth[0, i, j] / surface, 0.0)
+                pixels[at, MEAN_DEPTH] = ti.select(seen, planes[DEPTH, i, j], 0.0)
 
 
 @ti.func
@@ -164,10 +168,13 @@ def _tile_sums(
     starts: ti.types.ndarray(ti.i32, 1),  # [tiles + 1]
     columns: ti.i32,
     planes: ti.types.ndarray(eight, 3),  # [KEPT_PLANES, h, padded w / LANES]
-    given: ti.types.ndarray(eight, 3),  # [4 or 5, h, padded w / LANES]: colour, alpha, depth
+    color: ti.types.ndarray(eight, 3),  # [3, h, padded w / LANES], and so on: what is given
+    alpha: ti.types.ndarray(eight, 3),
+    depth: ti.types.ndarray(eight, 3),
     pixels: ti.types.ndarray(eight, 2),  # [runs * ITEMS, PLANES]
     held: ti.types.ndarray(eight, 2),  # [runs, SUMS]
     fours: ti.types.ndarray(four, 1),  # [runs]
+    near: ti.types.ndarray(ti.f32, 2),  # [runs * BATCH, PLAIN_COLUMNS]
     sums: ti.types.ndarray(ti.f32, 2),  # [entries, SUMS or H]
     width: ti.i32,
     runs: ti.i32,
@@ -182,17 +189,24 @@ def _tile_sums(
             for step in range((tiles - run + runs - 1) // runs):
                 tile = run + step * runs
                 top, left = tile // columns * TILE, tile % columns * TILE
-                _begin_tile(pixels, base, top, left, planes, given, width, with_depth)
+                corner = base, top, left, width
+                _begin_tile(pixels, *corner, planes, color, alpha, depth, with_depth)
                 dark = False
-                for k in range(starts[tile], starts[tile + 1]):
-                    if (k - starts[tile]) % PATIENCE == 0 and not dark:
-                        dark = _is_dark(pixels, base)
-                    place = dark, top, left, base
-                    _pass_splat(
-                        record, splats[k], *place, pixels, held, run, is_pinhole, with_depth
-                    )
-                    for c in range(sums.shape[1]):
-                        sums[k, c] = _total(held[run, c], fours, run)
+                for batch in range((starts[tile + 1] - starts[tile] + BATCH - 1) // BATCH):
+                    start = starts[tile] + batch * BATCH
+                    stop = ti.min(start + BATCH, starts[tile + 1])
+                    dark = dark or _is_dark(pixels, base)
+                    first = run * BATCH - start
+                    for k in range(start, stop):
+                        for c in ti.static(range(PLAIN_COLUMNS)):
+                            near[first + k, c] = record[splats[k], c]
+                    for k in range(start, stop):
+                        place = dark, top, left, base
+                        _pass_splat(
+                            near, first + k, *place, pixels, held, run, is_pinhole, with_depth
+                        )
+                        for c in ti.static(range(SUMS if with_depth else H)):
+                            sums[k, c] = _total(held[run, c], fours, run)
 
 
 @ti.func
