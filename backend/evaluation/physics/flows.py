@@ -109,7 +109,7 @@ def surface(solver: MpmSolver, step: float) -> tuple[Floats, Floats]:
     place = (x[:, 0] / step).astype(int)
     filled = np.flatnonzero(np.bincount(place) >= 4)
     tops = [np.quantile(x[place == k, 2], 0.97) for k in filled]
-    return (filled + 0.5) * step, np.array(tops)
+    return np.asarray((filled + 0.5) * step, np.float64), np.array(tops)
 
 
 def dam(cells: int = 80, seconds: float = 2.0, bed: Bed = "stick") -> Result:
