@@ -9,6 +9,7 @@ from ..training.packages import LEARNING, RESEARCH, require
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
          "diffusion-speed", "tiny-model", "latent-flow", "fit", "lift")  # fmt: skip
 NETWORKS = ("flow-network", "tiny-model", "latent-flow")
+DIFFUSED = ("motioncraft", "motion-guidance")
 
 
 class UnknownSuiteError(ImpetusError):
@@ -56,14 +57,8 @@ def run_suite(
         from .fit.suite import run as run_fit
 
         return run_fit(out, quick=quick, blender=blender)
-    if name == "motioncraft":
-        from .motioncraft.suite import run as run_motioncraft
-
-        return run_motioncraft(out, device=device, quick=quick)
-    if name == "motion-guidance":
-        from .motion_guidance.suite import run as run_motion_guidance
-
-        return run_motion_guidance(out, device=device, quick=quick)
+    if name in DIFFUSED:
+        return _run_diffused(name, out, device, quick=quick)
     from .motion.suite import run as run_motion
 
     return run_motion(out)
@@ -81,3 +76,13 @@ def _run_network(name: str, out: Path, device: str, *, quick: bool) -> dict[str,
     from .networks.latent_flow import run as run_latent_flow
 
     return run_latent_flow(out, device=device, quick=quick)
+
+
+def _run_diffused(name: str, out: Path, device: str, *, quick: bool) -> dict[str, Any]:
+    if name == "motioncraft":
+        from .motioncraft.suite import run as run_motioncraft
+
+        return run_motioncraft(out, device=device, quick=quick)
+    from .motion_guidance.suite import run as run_motion_guidance
+
+    return run_motion_guidance(out, device=device, quick=quick)
