@@ -149,10 +149,14 @@ def test_a_pin_makes_room_for_where_it_goes(scene):
 
 @needs_backend
 def test_a_take_takes_what_was_told(scene, tmp_path):
-    """Particles within 3 %, substeps of every frame within a factor of 2; then time is known."""
+    """Particles within 3 %, substeps of every frame within a factor of 2; then time is known.
+
+    Its particles come beside the frames.
+    """
     from blender_addon import takes
     from blender_addon.jobs import machine, session
     from blender_addon.outlook import watch
+    from blender_addon.preview import store
     from impetus.backend.contract.client import Client
     from impetus.backend.contract.keys import read_connection
 
@@ -185,6 +189,10 @@ def test_a_take_takes_what_was_told(scene, tmp_path):
         assert told.particle_count == pytest.approx(record.frames[0].particles, rel=0.03)
         for frame in record.frames[1:]:
             assert told.substeps_at_rest / 2 <= frame.substeps <= 2 * told.substeps, frame
+        assert store.frames_of(take) == list(range(1, 12))
+        assert store._newest[take.key] == 11
+        points = store.read(takes.folder_of(take) / "points" / "0011.npz")
+        assert len(points.position) == record.frames[0].particles
         again = look(scene)
         assert again.seconds > 0
         assert "About" in lines(again)["Time"]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ..shot import FrameRange, SimulationSettings
 from .load import MOVING_SHARE, memory_bytes
-from .pace import RIGID, Pace, materials_key
+from .pace import Pace, materials_key
 from .reach import automatic_reach
 from .standing import Standing
 from .steps import longest_step, substeps, top_speed
@@ -108,6 +108,3 @@ def _seconds(
     speed = pace.steps_a_second(kinds)
     render = pace.render_seconds(len(plan.frames.numbers), plan.splats, plan.pixels)
     return None if speed is None or render is None else unit_steps / speed + render
-
-
-__all__ = ["RIGID", "Outlook", "Plan", "foresee"]
