@@ -4,6 +4,7 @@ from . import (
     handlers,
     headless,
     job_panels,
+    materials,
     operators,
     panels,
     physgaussian,
@@ -34,11 +35,12 @@ from .viewport import operators as view_operators
 from .viewport import panels as view_panels
 
 modules = (
-    properties, operators, take_operators, act_operators, capture_operators, lift_operators,
-    fit_operators, method_operators, edit_operators, view_operators, panels, fit_panels,
-    act_panels, air_panels, capture_panels, method_panels, job_panels, outlook_panels,
-    lift_panels, preview_panels, view_panels, edit_panels, edit_drawing, guide_drawing,
-    preview_drawing, view_drawing, outlook_watch, physgaussian, headless, handlers,
+    properties, materials, operators, take_operators, act_operators, capture_operators,
+    lift_operators, fit_operators, method_operators, edit_operators, view_operators, panels,
+    fit_panels, act_panels, air_panels, capture_panels, method_panels, job_panels,
+    outlook_panels, lift_panels, preview_panels, view_panels, edit_panels, edit_drawing,
+    guide_drawing, preview_drawing, view_drawing, outlook_watch, physgaussian, headless,
+    handlers,
 )  # fmt: skip
 
 

@@ -115,12 +115,18 @@ class PHYSICS_PT_impetus(_OfObject, bpy.types.Panel):
             friction.prop(physics, "friction")
 
 
-class PHYSICS_MT_impetus_materials(bpy.types.Menu):
+class PHYSICS_PT_impetus_materials(bpy.types.Panel):
     bl_label = "Materials"
+    bl_space_type = "PROPERTIES"
+    bl_region_type = "HEADER"
+    bl_ui_units_x = 24
 
     def draw(self, _context: bpy.types.Context) -> None:
+        grid = self.layout.grid_flow(row_major=True, columns=5, even_columns=True, align=False)
         for name in materials.presets():
-            self.layout.operator("object.impetus_material", text=name).name = name
+            cell = grid.column(align=True)
+            cell.template_icon(icon_value=materials.picture(name), scale=3.2)
+            cell.operator("object.impetus_material", text=name).name = name
 
 
 class PHYSICS_PT_impetus_material(_OfObject, bpy.types.Panel):
@@ -134,7 +140,7 @@ class PHYSICS_PT_impetus_material(_OfObject, bpy.types.Panel):
     def draw_header_preset(self, _context: bpy.types.Context) -> None:
         row = self.layout.row()
         row.emboss = "NONE"
-        row.menu("PHYSICS_MT_impetus_materials", text="", icon="PRESET")
+        row.popover("PHYSICS_PT_impetus_materials", text="", icon="PRESET")
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, physics = self.layout, context.object.impetus
@@ -276,7 +282,7 @@ class OUTPUT_PT_impetus_blur(_OfOutput, bpy.types.Panel):
 
 classes = (
     PHYSICS_PT_impetus,
-    PHYSICS_MT_impetus_materials,
+    PHYSICS_PT_impetus_materials,
     PHYSICS_PT_impetus_material,
     PHYSICS_PT_impetus_looks,
     OUTPUT_PT_impetus,

@@ -3,6 +3,7 @@
 import threading
 
 import bpy
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.blender
@@ -156,3 +157,21 @@ def test_a_shot_that_was_never_sent_is_over_when_its_file_is_opened(scene, tmp_p
     take = bpy.context.scene.impetus.takes[0]
     assert take.state == "cancelled"
     assert "before the shot was sent" in take.sentence
+
+
+def test_every_material_has_a_small_picture(scene):
+    from blender_addon import materials
+
+    files = {name: materials.picture_file(name) for name in materials.presets()}
+    assert [name for name, path in files.items() if not path.is_file()] == []
+    assert sum(path.stat().st_size for path in files.values()) < 200_000
+    for name, path in files.items():
+        image = bpy.data.images.load(str(path))
+        pixels = np.empty(72 * 72 * 4, np.float32)
+        assert image.size[:] == (72, 72), name
+        image.pixels.foreach_get(pixels)
+        alpha = pixels.reshape(72, 72, 4)[..., 3]
+        assert 0.03 < alpha.mean() < 0.7, name  # something is there, before nothing
+        assert alpha[-4:].max() < 0.1, name
+        assert materials._pictures[0][name].image_size[:] == (72, 72)
+    assert materials.picture("No such material") == 0
