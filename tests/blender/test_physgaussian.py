@@ -52,9 +52,11 @@ def test_a_configuration_becomes_a_scene_and_a_shot(bar, scene, tmp_path):
     shot, arrays = exported.shot, exported.arrays
     assert (shot.frames.first, shot.frames.last, shot.frames.fps) == (1, 51, 25.0)
     (body,) = shot.bodies
-    assert body.material == Metal(
-        1000, pytest.approx(1e5), pytest.approx(0.3), pytest.approx(100 * 1.5**0.5), 0.0
-    )
+    assert isinstance(body.material, Metal)
+    assert body.material.density == 1000
+    assert body.material.young_modulus == pytest.approx(1e5)
+    assert body.material.yield_stress == pytest.approx(100 * 1.5**0.5)
+    assert body.material.hardening_modulus == 0
     pose = arrays.of(body.poses)[0]
     there = arrays.of(body.mesh.vertices) @ pose[:3, :3].T + pose[:3, 3]
     np.testing.assert_allclose(there.min(0), (0.6, 0.9, 0.95), atol=1e-5)
