@@ -177,7 +177,7 @@ def test_many_bodies_keep_their_momentum_and_a_resumed_run_its_bits() -> None:
 
 def layers_of(base: Array, body: Array) -> NDArray[np.int32]:
     """Return the layer that each body gets whose particles have these base nodes."""
-    layout = Layout((0.0, 0.0, 0.0), CELL, (120, 120, 120))
+    layout = Layout((0.0, 0.0, 0.0), CELL, (200, 200, 60))
     particles = empty_particles(len(base))
     particles.cell.from_numpy(base.astype(np.int32))
     particles.body.from_numpy(body.astype(np.int32))
@@ -195,10 +195,10 @@ def test_only_bodies_that_are_near_have_layers_of_their_own() -> None:
 
 def test_long_bodies_that_only_pass_each_other_share_a_layer() -> None:
     """Sticks lie aslant, side by side: all their boxes overlap, but none are near."""
-    step = np.arange(60)
-    sticks = [np.stack([step + 8, step + 8 + 16 * n, 0 * step + 20], axis=1) for n in range(4)]
-    base, body = np.concatenate(sticks), np.repeat(np.arange(4), len(step))
+    step = np.arange(90)
+    sticks = [np.stack([step + 8, step + 8 + 16 * n, 0 * step + 20], axis=1) for n in range(5)]
+    base, body = np.concatenate(sticks), np.repeat(np.arange(5), len(step))
     assert layers_of(base, body).max() == 0
-    layer = layers_of(np.concatenate([base, sticks[0] + (1, 2, 1)]), np.append(body, 0 * step + 4))
-    assert layer[4] != layer[0]
+    layer = layers_of(np.concatenate([base, sticks[0] + (1, 2, 1)]), np.append(body, 0 * step + 5))
+    assert layer[5] != layer[0]
     assert layer.max() == 1

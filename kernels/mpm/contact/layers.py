@@ -24,8 +24,10 @@ RUN = 4096
 ACROSS = 4
 """Cells between the base nodes of two particles up to which they may write to one node: a stencil
 is two cells wide, and each may drift by one."""
-FEW = 3
-"""With more layers than boxes ask for, it pays to look closer at which bodies are near."""
+FEW = 4
+"""Where boxes ask for more layers, it pays to look closer at which bodies are near."""
+MOST_FLAGS = 1 << 25
+"""Up to so many numbers, present ones are found by flags, else by sorting."""
 
 
 class Layers:
@@ -60,7 +62,7 @@ class Layers:
         # Cubes as wide as ACROSS: two particles in reach are in the same one or in neighbours.
         cube = particles.cell.to_numpy()[there].astype(np.int64) // ACROSS + 1
         size = np.array(self._layout.nodes, np.int64) // ACROSS + 3
-        key = np.unique(np.ravel_multi_index(tuple(cube.T), tuple(size)) * self._fields + field)
+        key = _present(np.ravel_multi_index(tuple(cube.T), tuple(size)) * self._fields + field)
         place, field = key // self._fields, key % self._fields
         near = np.zeros((self._fields, self._fields), bool)
         for step in np.ndindex(3, 3, 3):
@@ -71,6 +73,16 @@ class Layers:
             theirs = np.arange(len(mine)) - np.repeat(np.cumsum(counts) - counts - first, counts)
             near[field[mine], field[theirs]] = True
         return near | near.T
+
+
+def _present(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the numbers that are there, in order, each once."""
+    most = int(numbers.max(initial=0))
+    if most > MOST_FLAGS:
+        return np.unique(numbers)
+    flags = np.zeros(most + 1, bool)
+    flags[numbers] = True
+    return np.flatnonzero(flags)
 
 
 def _boxes_near(box: Indices) -> NDArray[np.bool_]:

@@ -36,9 +36,7 @@ from ...array_types import (
 from ..state import BLOCK
 
 CHUNK = 512
-SWEEPS = 4
-"""How often pairs are gone through where three bodies or more meet."""
-LEAST = 1e-6
+LEAST = 1e-4
 """Share of the other's mass below which a body is not there: only a stencil's tip touches."""
 MIXED = 1e-3
 """Cells from a node to the centre of a body's mass around it below which it has no side to show."""
@@ -46,20 +44,31 @@ FLATNESS = 0.2
 """Cells of gap that a surface may show less, if its mass spreads by a square cell more along it."""
 TOUCH = 0.03
 """Cells between surfaces, as they are judged, that count as touching."""
-REACH = 3
-"""Cells from a node in which a particle may have been at the last sort that now writes to it."""
+REACHED = 5
+"""Base nodes along an axis of particles that may write to a node, a cell of drift included."""
 
 
 @ti.func
 def owner_near(at: i32, sx: i32, sy: i32, owner: template) -> i32:
     """Return the body whose particles may write to a node, by where they were at the last sort."""
-    found = owner[at - sx - sy - 1]
-    if found == 0:
-        for i, j in ti.ndrange((-REACH, REACH - 1), (-REACH, REACH - 1)):
-            for k in range(-REACH, REACH - 1):
+    found = 0
+    for i in range(REACHED):
+        if found == 0:
+            for j in range(REACHED):
                 if found == 0:
-                    found = owner[ti.math.clamp(at + i * sx + j * sy + k, 0, owner.shape[0] - 1)]
+                    line = at + outwards(i) * sx + outwards(j) * sy
+                    for k in range(REACHED):
+                        if found == 0:
+                            base = ti.math.clamp(line + outwards(k), 0, owner.shape[0] - 1)
+                            found = owner[base]
     return ti.max(found - 1, 0)
+
+
+@ti.func
+def outwards(n: i32) -> i32:
+    """Return -1, 0, -2, 1, -3 for 0 to 4: base nodes, the nearest first."""
+    half = (n + 1) // 2
+    return -1 + (half if n % 2 == 1 else -half)
 
 
 @ti.func
@@ -124,8 +133,8 @@ def impulse_between(v: Vec3, n: Vec3, apart: f32, mass: f32, friction: f32) -> V
 
 @ti.func
 def impulse_of_pair(
-    a: i32, b: i32, ga: Vec4, gb: Vec4, sx: i32, sy: i32, cell_speed: f32, friction: f32,
-    grid: template,
+    a: i32, b: i32, ga: Vec4, gb: Vec4, sx: i32, sy: i32, cell_speed: f32, friction: template,
+    owner: template, grid: template,
 ) -> Vec3:  # fmt: skip
     """Impulse that node b gets from node a; they hold momentum."""
     result = vec3(0.0)
@@ -140,7 +149,10 @@ def impulse_of_pair(
             n, gap = nb, other_gap
         v = vec3(gb[0], gb[1], gb[2]) / gb[3] - vec3(ga[0], ga[1], ga[2]) / ga[3]
         apart = ti.max(gap - TOUCH, 0.0) * cell_speed
-        result = impulse_between(v, n, apart, ga[3] * gb[3] / (ga[3] + gb[3]), friction)
+        if v.dot(n) < -apart:
+            one, two = owner_near(a, sx, sy, owner), owner_near(b, sx, sy, owner)
+            grip = ti.sqrt(friction[one] * friction[two])
+            result = impulse_between(v, n, apart, ga[3] * gb[3] / (ga[3] + gb[3]), grip)
     return result
 
 
@@ -161,14 +173,15 @@ def meet(
     """Exchange what two nodes of one place, in two layers, do to each other."""
     ga, gb = grid[a], grid[b]
     if ga[3] > LEAST * gb[3] and gb[3] > LEAST * ga[3]:
-        one, two = owner_near(a, sx, sy, owner), owner_near(b, sx, sy, owner)
-        p = vec3(0.0)
-        if are_stuck(one, two, first, other) > 0:
+        p, stuck = vec3(0.0), 0
+        if other.shape[0] > 1:
+            one, two = owner_near(a, sx, sy, owner), owner_near(b, sx, sy, owner)
+            stuck = are_stuck(one, two, first, other)
+        if stuck > 0:
             share = gb[3] / (ga[3] + gb[3])
             p = share * vec3(ga[0], ga[1], ga[2]) - (1.0 - share) * vec3(gb[0], gb[1], gb[2])
         else:
-            grip = ti.sqrt(friction[one] * friction[two])
-            p = impulse_of_pair(a, b, ga, gb, sx, sy, cell_speed, grip, grid)
+            p = impulse_of_pair(a, b, ga, gb, sx, sy, cell_speed, friction, owner, grid)
         grid[a] = ga - vec4(p[0], p[1], p[2], 0.0)
         grid[b] = gb + vec4(p[0], p[1], p[2], 0.0)
 
@@ -193,19 +206,11 @@ def meet_blocks(
             for i, j in ti.ndrange(BLOCK, BLOCK):
                 line = (span[s, 0] + i) * sx + (span[s, 1] + j) * sy
                 for at in range(line + span[s, 2], line + span[s, 3]):
-                    there = 0
-                    for layer in range(layers):
-                        if grid[layer * nodes + at][3] > 0.0:
-                            there += 1
-                    sweeps = 0
-                    if there > 1:
-                        sweeps = 1 if there == 2 else SWEEPS
-                    for _ in range(sweeps):
-                        for one in range(layers):
-                            if grid[one * nodes + at][3] > 0.0:
-                                for two in range(one + 1, layers):
-                                    if grid[two * nodes + at][3] > 0.0:
-                                        meet(
-                                            one * nodes + at, two * nodes + at, sx, sy, cell_speed,
-                                            friction, first, other, owner, grid,
-                                        )  # fmt: skip
+                    for one in range(layers):
+                        if grid[one * nodes + at][3] > 0.0:
+                            for two in range(one + 1, layers):
+                                if grid[two * nodes + at][3] > 0.0:
+                                    meet(
+                                        one * nodes + at, two * nodes + at, sx, sy, cell_speed,
+                                        friction, first, other, owner, grid,
+                                    )  # fmt: skip
