@@ -154,17 +154,10 @@ class RigidWorld:
     # ---- stepping
 
     def advance(
-        self,
-        seconds: float,
-        push: Push,
-        on_substep: Callable[[float], None] | None = None,
-        *,
-        caution: float = 1.0,
-    ) -> Advance:
-        """Simulate an interval without a grid; `caution` scales the longest step.
-
-        Raises Diverged where numbers are lost.
-        """
+        self, seconds: float, push: Push, on_substep: Callable[[float], None] | None = None,
+        *, caution: float = 1.0,
+    ) -> Advance:  # fmt: skip
+        """Simulate an interval, no grid; `caution` scales its longest step. Raises Diverged."""
         force, top = push.force(), 0.0
         done, count, smallest = 0.0, 0, math.inf
         while done < seconds * (1 - 1e-9):
