@@ -109,8 +109,8 @@ def _paint() -> np.ndarray:
             wave = rng.normal(size=2) * 2.0**octave
             clouds += np.sin(2 * np.pi * (wave[0] * u + wave[1] * v + rng.random())) / 1.6**octave
     clouds = (clouds - clouds.min()) / np.ptp(clouds)
-    stripes = (np.sin(2 * np.pi * (18 * u + 3 * clouds)) > 0)[..., None]
-    dots = (np.hypot(u * 24 % 1 - 0.5, v * 24 % 1 - 0.5) < 0.3)[..., None]
+    stripes = (np.sin(2 * np.pi * (8 * u + 2 * clouds)) > 0)[..., None]
+    dots = (np.hypot(u * 12 % 1 - 0.5, v * 12 % 1 - 0.5) < 0.3)[..., None]
     color = np.where(stripes, (0.85, 0.45, 0.15), (0.15, 0.4, 0.6))
     color = np.where(dots & (v[..., None] > 0.5), (0.9, 0.85, 0.3), color)
     color = color * (0.6 + 0.4 * clouds[..., None])
