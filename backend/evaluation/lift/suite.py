@@ -92,11 +92,13 @@ def run(out: Path, *, quick: bool = False) -> dict[str, Any]:
 def _lift_thing(thing: Thing, size: int, looks: list[Look]) -> dict[str, Any]:
     truth = trace(thing, camera(size))
     picture, mask = _painted(truth)
-    seen_depth = np.where(np.isfinite(truth.depth), 3 + 0.5 * truth.depth, np.nan)
-    ways = {"inflated": None, "depth": DepthMap(seen_depth.astype(np.float32), "depth")}
+    known = np.where(np.isfinite(truth.depth), truth.depth, np.nan).astype(np.float32)
+    solid = truth.mask >= 0.5
+    rim = solid & ~ndimage.binary_erosion(solid)
+    ways = {"inflated": (None, rim), "depth": (DepthMap(known, "metric"), solid)}
     result = {}
-    for way, depth in ways.items():
-        made = lifted(picture, mask, LiftOptions(length=_length(truth, size)), depth=depth)
+    for way, (depth, of) in ways.items():
+        made = lifted(picture, mask, LiftOptions(length=_length(truth, size, of)), depth=depth)
         result[way] = asdict(_figures(made, thing, truth))
         there = _painted(trace(thing, camera(size, 30.0)))[0].color
         looks.append(_look(f"{thing.name}, {way}", made, there))
@@ -114,12 +116,13 @@ def lift_astronaut(size: int, *, splats: int | None = None) -> Lifted:
     from PIL import Image
     from skimage.data import astronaut
 
-    photo = Image.fromarray(astronaut())
-    whole = photo.size[0]
-    small = photo.resize((size, size), Image.Resampling.BOX)
-    picture = Picture(np.asarray(small, np.float32) / np.float32(255))
-    box = [round(edge * size / whole) for edge in ASTRONAUT_BOX]
-    return lifted(picture, box_mask(picture, box), LiftOptions(length=0.8, splats=splats))
+    photo = astronaut()
+    mask = box_mask(Picture(photo.astype(np.float32) / np.float32(255)), ASTRONAUT_BOX)
+    box = Image.Resampling.BOX
+    color = np.asarray(Image.fromarray(photo).resize((size, size), box), np.float32)
+    small = np.asarray(Image.fromarray(mask).resize((size, size), box), np.float32)
+    picture = Picture(color / np.float32(255))
+    return lifted(picture, small, LiftOptions(length=0.8, splats=splats))
 
 
 def thing_case(thing: Thing) -> Case:
@@ -129,7 +132,9 @@ def thing_case(thing: Thing) -> Case:
     depth = DepthMap(
         np.where(np.isfinite(truth.depth), truth.depth, np.nan).astype(np.float32), "metric"
     )
-    options = LiftOptions(length=_length(truth, REFINED_SIZE), splats=REFINED_SPLATS)
+    options = LiftOptions(
+        length=_length(truth, REFINED_SIZE, truth.mask >= 0.5), splats=REFINED_SPLATS
+    )
     made = lifted(picture, mask, options, depth=depth)
 
     def silhouette(degrees: float) -> Floats:
@@ -205,14 +210,12 @@ def _before_white(picture: Picture, mask: Floats) -> Floats:
     return np.asarray(own * mask[..., None] + (1 - mask[..., None]), np.float32)
 
 
-def _length(truth: Traced, size: int) -> float:
-    """Return what makes a lift as large as the thing is: its silhouette's at its median depth."""
-    solid = truth.mask >= 0.5
-    rows, columns = (np.flatnonzero(solid.any(axis=axis)) for axis in (1, 0))
+def _length(truth: Traced, size: int, of: NDArray[np.bool_]) -> float:
+    """Return the length that makes a lift as large as the thing: by the median depth `of` some."""
+    rows, columns = (np.flatnonzero((truth.mask >= 0.5).any(axis=axis)) for axis in (1, 0))
     longest = max(np.ptp(rows), np.ptp(columns)) + 1
-    focal = camera(size).intrinsics[0]
-    depth = np.median(truth.depth[solid]) if np.isfinite(truth.depth[solid]).all() else AWAY
-    return float(longest * depth / focal)
+    depth = np.median(truth.depth[of & np.isfinite(truth.depth)])
+    return float(longest * depth / camera(size).intrinsics[0])
 
 
 def _overlap(first: NDArray[np.floating[Any]], second: NDArray[np.floating[Any]]) -> float:

@@ -12,6 +12,8 @@ from .picture import Floats, Picture, read_grey
 
 DepthKind = Literal["metric", "depth", "disparity"]
 KINDS = ("metric", "depth", "disparity")
+METRIC = ("zoedepth", "depth_pro")
+"Types of models that say metres; those of others say disparity, unless their configuration does."
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ def estimated_depth(picture: Picture, folder: Path) -> DepthMap:
     with torch.no_grad():
         found = model.eval()(**inputs).predicted_depth
     metric = getattr(model.config, "depth_estimation_type", "relative") == "metric"
+    metric |= model.config.model_type in METRIC
     scaled = torch.nn.functional.interpolate(
         found[:, None].float(), size=image.shape[:2], mode="bicubic", align_corners=False
     )
