@@ -35,7 +35,7 @@ from .twist import silhouette_inside, twisted
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "presets" / "shots" / "suzanne.py"
-SPLATS, STEPS = 20_000, 3000
+SPLATS, STEPS = 20_000, 1200
 TWIST = 2 * np.pi / 3
 "Radians over her height."
 MESH_EDGE = 0.03
