@@ -30,7 +30,8 @@ def test_fit_reproduces_an_affine_field_from_part_of_the_nodes() -> None:
     base = cell.astype(np.int32)
     size = ti.math.ivec3(12, 12, 12)
     flat = motion.reshape(-1, 4).astype(np.float32)
-    tracers.ride(144, 12, h, seconds, 0.0, 0.0, size, flat, base, moved, f)
+    layer, body = np.zeros(1, np.int32), np.zeros(200, np.int32)
+    tracers.ride(144, 12, h, seconds, 0.0, 0.0, size, layer, flat, body, base, moved, f)
     expected = at + seconds * (at @ gradient.T * h + drift) / h
     np.testing.assert_allclose(base + 1 + moved, expected, atol=1e-5)
     error = np.abs(f - np.eye(3) - seconds * gradient).max(axis=(1, 2))

@@ -210,7 +210,7 @@ def test_no_code_comes_in_and_no_decision_hangs_on_the_wall_clock() -> None:
     sources = [*(backend / "service").rglob("*.py"), *(backend / "contract").glob("*.py")]
     assert len(sources) > 20
     wall = {path.name for path in sources if re.search(r"time\.time|datetime", path.read_text())}
-    assert wall == {"store.py", "messages.py"}
+    assert wall == {"store.py", "messages.py", "array_store.py"}  # the last by ages of files
     banned = re.compile(r"\b(pickle|marshal|shelve|yaml|eval|exec|torch\.load)\s*[(.]")
     assert [path.name for path in sources if banned.search(path.read_text())] == []
 
