@@ -121,7 +121,7 @@ def gravity_of_nothing(scene):
         (flat_camera, "Camera: expected a scale above zero", "Clear its scale"),
         (backward_clip, "Camera: expected its clip end beyond", "Raise the camera's clip end"),
         (gravity_of_nothing, "Scene gravity: expected finite numbers, got nan", "Enter a number"),
-        (hidden, "Scene: expected at least one dynamic object", "show it in renders"),
+        (hidden, "Scene: expected at least one object that is dynamic", "show it in renders"),
     ],
 )
 def test_a_report_names_what_to_do_and_the_scene_stays(whole, tmp_path, spoil, sentence, remedy):

@@ -1,5 +1,6 @@
 """The scenes that the tiny models are trained on: built, rendered and written by Blender."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -147,6 +148,7 @@ def test_workers_share_the_samples_between_them() -> None:
 def test_a_shot_becomes_a_clip_and_a_picture_of_splats(tmp_path: Path) -> None:
     options = ["--folder", str(tmp_path), "--pictures", "0", "--clips", "0", "--shots", "1"]
     assert worker.main([*options, "--enlarge", "0.5", "--seed", "4"]) == 0
+    importlib.import_module("blender_addon").unregister()  # a worker's process would end here
     command = [PYTHON, "-P", "-c", RENDER, str(tmp_path)]
     subprocess.run(command, check=True, timeout=280)
     clip, picture = tmp_path / "clips" / "s000000", tmp_path / "pictures" / "s000000"
