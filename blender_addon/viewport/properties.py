@@ -1,4 +1,4 @@
-"""Whether and how 3D views show splats; of this session, not of the file."""
+"""Whether and how 3D views show splats: as long as Blender runs, and never in the file."""
 
 import bpy
 from bpy.props import BoolProperty, EnumProperty

@@ -56,8 +56,8 @@ def bar(cells: int = 40, seconds: float = 0.5) -> Result:
 def cantilever(cells: int = 80, periods: float = 1.0) -> Result:
     """A beam that a small weight pulls swings about Timoshenko's deflection, within 5 %.
 
-    Suddenly loaded it swings between none and twice the static deflection: the mean over its
-    period is compared. Clamped into a wall that sticks.
+    Suddenly loaded it swings between none and twice the static deflection: the middle of its first
+    swing is compared. Clamped into a wall that sticks.
     """
     length, side, gravity = 0.6, 0.1, 1.0
     low = (0.0, 0.25, 0.25)
