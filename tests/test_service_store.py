@@ -106,6 +106,19 @@ def test_answers_are_each_clients_own(store: Store, monkeypatch: pytest.MonkeyPa
     assert store.answered("one", "later-599") == b""
 
 
+def test_an_array_goes_that_no_job_used_at_some_starts_in_a_row(store: Store) -> None:
+    present = {"used", "idle", "late"}
+    add(store, "job-0001", frozenset({"used"}))
+    assert store.outlived({"used", "idle"}, 3) == set()
+    assert store.outlived(present, 3) == set()
+    assert store.outlived(present, 3) == {"idle"}  # one start before "late", never "used"
+    job = add(store, "job-0002", frozenset({"late"}))
+    assert store.outlived(present - {"idle"}, 3) == set()
+    with store.change():
+        store.remove_job(job)
+    assert [store.outlived({"late"}, 3) for _ in range(3)] == [set(), set(), {"late"}]
+
+
 def test_removal_tells_which_arrays_nobody_uses(store: Store) -> None:
     first = add(store, "job-0001", frozenset({"a", "b"}))
     add(store, "job-0002", frozenset({"b"}))
@@ -210,7 +223,7 @@ def test_no_code_comes_in_and_no_decision_hangs_on_the_wall_clock() -> None:
     sources = [*(backend / "service").rglob("*.py"), *(backend / "contract").glob("*.py")]
     assert len(sources) > 20
     wall = {path.name for path in sources if re.search(r"time\.time|datetime", path.read_text())}
-    assert wall == {"store.py", "messages.py", "array_store.py"}  # the last by ages of files
+    assert wall == {"store.py", "messages.py"}
     banned = re.compile(r"\b(pickle|marshal|shelve|yaml|eval|exec|torch\.load)\s*[(.]")
     assert [path.name for path in sources if banned.search(path.read_text())] == []
 

@@ -53,8 +53,8 @@ LOOKS = 10
 STOP_SECONDS = 5.0
 LAST_WORDS_SECONDS = 0.2
 DISK_RETRY_SECONDS = 1.0
-ABANDONED_SECONDS = 7 * 24 * 3600.0
-"Arrays that no job uses, brought to be looked at or never submitted, stay this long."
+UNUSED_STARTS = 20
+"Arrays that no job uses, brought to be looked at or never submitted, stay for so many starts."
 log = logging.getLogger(__name__)
 
 
@@ -133,7 +133,9 @@ class Server:
 
     def _assemble(self) -> None:
         arrays, takes = ArrayStore(self.home), Takes(self.home)
-        arrays.sweep(self._store.used_arrays(), ABANDONED_SECONDS)
+        for sha256 in self._store.outlived(arrays.names(), UNUSED_STARTS):
+            with contextlib.suppress(OSError):  # mapped by a viewer, or gone
+                arrays.remove(sha256)
         self._executor = Executor(
             self._command,
             self.home / "worker.log",

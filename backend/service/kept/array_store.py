@@ -1,11 +1,8 @@
 """Arrays on disk by their content: chunks come in, the whole is checked, then it has its name."""
 
-import contextlib
 import mmap
 import os
-import time
 from collections import OrderedDict
-from collections.abc import Set
 from pathlib import Path
 
 import numpy as np
@@ -119,12 +116,9 @@ class ArrayStore:
     def collect(self, refs: dict[str, ArrayRef]) -> ArraySet:
         return ArraySet({sha256: self.read(ref) for sha256, ref in refs.items()})
 
-    def sweep(self, used: Set[str], older_than: float) -> None:
-        """Delete what no job uses and nobody brought within `older_than` seconds."""
-        for path in self._folder.glob("*/*"):
-            with contextlib.suppress(OSError):  # mapped by a viewer, or gone
-                if path.name not in used and time.time() - path.stat().st_mtime > older_than:
-                    path.unlink()
+    def names(self) -> set[str]:
+        """Return the sha256 of all arrays that are here."""
+        return {path.name for path in self._folder.glob("*/*")}
 
     def remove(self, sha256: str) -> None:
         self._path(sha256).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ No decision hangs on the wall clock: jobs are ordered by number, events by seq.
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,6 +58,10 @@ CREATE TABLE IF NOT EXISTS uses (
     PRIMARY KEY (sha256, job)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS uses_by_job ON uses (job);
+CREATE TABLE IF NOT EXISTS unused (
+    sha256 TEXT PRIMARY KEY,
+    starts INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS answered (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     owner TEXT NOT NULL,
@@ -204,6 +208,21 @@ class Store:
     def used_arrays(self) -> set[str]:
         """Return the sha256 of all arrays that some job uses."""
         return {sha256 for (sha256,) in self._base.execute("SELECT DISTINCT sha256 FROM uses")}
+
+    def outlived(self, present: Set[str], starts: int) -> set[str]:
+        """Return those of the arrays `present` that no job used at `starts` starts in a row.
+
+        Called once at each start, which is what it counts: the wall clock may jump.
+        """
+        idle = present - self.used_arrays()
+        with self.change():
+            known = dict(self._base.execute("SELECT sha256, starts FROM unused"))
+            counted = [(sha256, known.get(sha256, 0) + 1) for sha256 in sorted(idle)]
+            gone = {sha256 for sha256, seen in counted if seen >= starts}
+            self._base.execute("DELETE FROM unused")
+            kept = [(sha256, seen) for sha256, seen in counted if sha256 not in gone]
+            self._base.executemany("INSERT INTO unused VALUES (?, ?)", kept)
+        return gone
 
     def _one(self, where: str, *values: object) -> Job | None:
         row = self._base.execute(f"SELECT * FROM job WHERE {where} LIMIT 1", values).fetchone()
