@@ -159,10 +159,15 @@ def diffused(model: DiffusionModel, settings: Settings) -> Make:
 
 
 def identity_psnr(model: DiffusionModel, shot: TrueShot, frames: int = 3) -> float:
-    """Return the least PSNR of frames without motion at guidance 1 to the autoencoder's picture."""
+    """Return the least PSNR of frames without motion at guidance 1 to the autoencoder's picture.
+
+    Without carried detail: what diffusion changes is what is asked for.
+    """
     height, width = shot.start.shape[:2]
     rest = FrameMotion(np.zeros((height, width, 2), np.float32), np.zeros((height, width), "f4"))
-    settings = msgspec.structs.replace(_default(), guidance=1.0, prompt=shot.prompt)
+    settings = msgspec.structs.replace(
+        _default(), guidance=1.0, prompt=shot.prompt, carry_detail=False
+    )
     craft = MotionCraft(model, settings, (width, height), 0, lambda: None, lambda done, of: None)
     round_trip = craft.start(shot.start)
     return min(psnr(craft.next(rest), round_trip) for _ in range(frames))
