@@ -101,6 +101,9 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Whether the finished picture is moved by what whole cells could not take of a carried motion."
     carry_detail: bool = False
     "Whether what the autoencoder loses of the start picture is carried along into the frames."
+    fill: Literal["motion", "surroundings"] = "motion"
+    """What came into the frame or was hidden begins from: what its motion leads to, as published,
+    even what hid it; or its own surface beside it, mirrored."""
     novelty: Novelty = Novelty()
     posterior: Literal["sample", "mode"] = "sample"
     "What of the encoder's distribution the start picture becomes."

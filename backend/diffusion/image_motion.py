@@ -20,7 +20,7 @@ from ..contract.image_motions import (
 )
 from ..contract.methods import Novelty
 from .flows.step import FlowSource, FlowStep
-from .motion import FrameMotion, novelty_map, semi_lagrangian
+from .motion import FrameMotion, frame_motion, semi_lagrangian
 
 Backward = Literal["exact", "semi-lagrangian"]
 RULES = Novelty()
@@ -76,26 +76,21 @@ class SimulatedMotion:
     def motion(self, frame: int) -> FrameMotion | None:
         if frame == 0:
             return None
-        return frame_motion(self.step(frame), self._rules, self._arrays, self._backward)
+        return motion_of_step(self.step(frame), self._rules, self._arrays, self._backward)
 
 
-def frame_motion(
+def motion_of_step(
     step: FlowStep, rules: Novelty, arrays: ArraySet, backward: Backward
 ) -> FrameMotion:
     """Turn a step round, and say by the rules what is new in its later frame."""
     exact, covered = step.backward()
-    field = exact if backward == "exact" else semi_lagrangian(step.forward)
-    novelty = novelty_map(
-        field,
+    return frame_motion(
+        exact if backward == "exact" else semi_lagrangian(step.forward),
+        rules,
         covered=covered,
-        active=step.active if rules.active else None,
+        active=step.active,
         mask=arrays.of(rules.mask) != 0 if rules.mask is not None else None,
-        floor=rules.floor,
-        ceiling=rules.ceiling,
-        out_of_frame=rules.out_of_frame,
-        disoccluded=rules.disoccluded,
     )
-    return FrameMotion(field, novelty)
 
 
 def make_flow(

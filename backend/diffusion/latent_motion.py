@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from .motion import FrameMotion, inside_frame
+from .surroundings import alike, beside
 
 Floats = NDArray[np.float32]
 WarpMode = Literal["nearest", "bilinear"]
@@ -27,6 +28,9 @@ STAY = 1e-3
 "Preference for the smaller shift, in squared cells a cell: a tie must fall alike everywhere."
 ALIKE = 0.1
 "Cells by which motions of one surface may differ, and as a share of them."
+HALF = 0.5
+WHOLE = 0.95
+"Share of a cell's pixels that move as one, where it is copied from."
 LEAST_AREA = 0.1
 "Of the previous frame's, in this one, that a cell may come from."
 
@@ -39,6 +43,8 @@ class LatentWarp:
     "(h, w, 2) latent coordinates (column, row), cell centres at whole numbers; may lie outside."
     novelty: Floats
     "(h, w), 0..1."
+    beside: NDArray[np.intp] | None = None
+    "(h, w, 2): how many cells (column, row) beside it a cell's source is that cell's; 0: its own."
 
 
 class LatentMotion:
@@ -47,18 +53,27 @@ class LatentMotion:
     `factor` pixels make a cell; sizes that it does not divide are continued at right and bottom.
     `outside` is the novelty of a cell whose content comes from out of the frame. Without `carry`
     each frame is rounded by itself, as MotionCraft's code does. Bilinear warps need no carrying.
+    With `fill` a cell that shows for the most part what was unseen gathers from its surroundings.
     """
 
     def __init__(
-        self, factor: int, mode: WarpMode = "nearest", *, carry: bool = True, outside: float = 1.0
+        self,
+        factor: int,
+        mode: WarpMode = "nearest",
+        *,
+        carry: bool = True,
+        outside: float = 1.0,
+        fill: bool = False,
     ) -> None:
         self._factor = factor
         self._mode = mode
         self._carry = carry
         self._outside = outside
+        self._fill = fill
         self._residual: Floats | None = None
         self._cells: Floats | None = None
         self._waiting: Floats | None = None
+        self._hidden: Floats | None = None
 
     def step(self, motion: FrameMotion) -> LatentWarp:
         """Return the warp of this frame; ValueError when its size is not that of the last one."""
@@ -70,6 +85,7 @@ class LatentMotion:
         if self._residual is None or self._waiting is None:
             self._residual = np.zeros((*size, 2), np.float32)
             self._waiting = np.zeros(motion.novelty.shape, np.float32)
+            self._hidden = np.zeros(motion.novelty.shape, np.float32)
         if self._residual.shape[:2] != size or self._waiting.shape != motion.novelty.shape:
             raise ValueError(f"expected the size of the last frame, got {motion.novelty.shape}")
         here = _centres(size)
@@ -81,11 +97,16 @@ class LatentMotion:
         else:
             source = here + np.round(cells)
         novelty = self._spend(motion, _is_outside(source))
+        shift = None
+        left = source + _at(residual, source) - (here + cells)
+        if self._fill and motion.unseen is not None:
+            shift = self._beside(motion, motion.unseen, cells)
+            column, row = np.moveaxis(here.astype(np.intp) + shift, -1, 0)
+            source, left = source[row, column], left[row, column]
         if self._mode == "nearest" and self._carry:
-            left = source + _at(residual, source) - (here + cells)
             moved = _carried(left, cells)
             self._residual = _settled(moved, cells, novelty > 0).astype(np.float32)
-        return LatentWarp(source.astype(np.float32), novelty)
+        return LatentWarp(source.astype(np.float32), novelty, shift)
 
     @property
     def residual(self) -> Floats:
@@ -105,12 +126,17 @@ class LatentMotion:
         """Return what the next frames need; empty before the first."""
         if self._residual is None or self._waiting is None:
             return {}
-        return {"residual": self._residual.copy(), "waiting": self._waiting.copy()}
+        assert self._hidden is not None
+        return {
+            "residual": self._residual.copy(), "waiting": self._waiting.copy(),
+            "hidden": self._hidden.copy(),
+        }  # fmt: skip
 
     def restore(self, state: dict[str, NDArray[Any]]) -> None:
         """Go on from `state`, to the bit."""
         self._residual = state["residual"].astype(np.float32) if state else None
         self._waiting = state["waiting"].astype(np.float32) if state else None
+        self._hidden = state["hidden"].astype(np.float32) if state else None
 
     def _blocks(self, image: NDArray[Any]) -> NDArray[Any]:
         """(H, W, …) to (h, w, factor^2, …): the pixels of each cell."""
@@ -139,6 +165,28 @@ class LatentMotion:
         spent = waiting <= spread[:height, :width] + 1e-6
         self._waiting = np.where(spent, 0, waiting).astype(np.float32)
         return novelty
+
+    def _beside(
+        self, motion: FrameMotion, unseen: NDArray[np.bool_], cells: NDArray[np.float64]
+    ) -> NDArray[np.intp]:
+        """Return how far beside a cell is of its surface, where more than half of it was unseen.
+
+        Sets the motion of those in `cells`. Less than half waits, as novelty does.
+        """
+        assert self._hidden is not None
+        hidden = np.maximum(unseen, _follow(self._hidden, motion.backward)) > HALF
+        blocks, backward = self._blocks(hidden), self._blocks(motion.backward)
+        share = blocks.mean(axis=-1)
+        new = share > HALF
+        cells[new] = _middle(backward[new][None], blocks[new][None])[0] / self._factor
+        spent = new.repeat(self._factor, 0).repeat(self._factor, 1)
+        self._hidden = (hidden & ~spent[: hidden.shape[0], : hidden.shape[1]]).astype(np.float32)
+        whole = alike(backward, self._factor * cells[:, :, None]).mean(axis=-1) > WHOLE
+        seen = (share == 0) & whole
+        shift = np.zeros((*new.shape, 2), np.intp)
+        if new.any() and seen.any():
+            shift[new] = (beside(cells, new, seen, self._factor) - np.argwhere(new))[:, ::-1]
+        return shift
 
 
 def _middle(blocks: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[Any]:

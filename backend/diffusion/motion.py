@@ -3,11 +3,14 @@
 Fields are (H, W, 2) float32 pixels, x right, y down; pixel centres at +0.5.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ..contract.methods import Novelty
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
@@ -21,6 +24,8 @@ class FrameMotion:
     "(H, W, 2) pixels: the previous frame shows at here + backward what this one shows here."
     novelty: Floats
     "(H, W), 0..1: 1 where the previous frame does not tell what is seen here."
+    unseen: Bools | None = None
+    "(H, W): came into the frame or was hidden, so here + backward shows something else."
 
 
 def to_backward(
@@ -72,6 +77,48 @@ def inside_frame(motion: NDArray[Any]) -> Bools:
     return np.asarray((x >= 0) & (x <= width) & (y >= 0) & (y <= height))
 
 
+def frame_motion(
+    backward: Floats,
+    rules: Novelty,
+    *,
+    covered: NDArray[Any] | None = None,
+    validity: NDArray[Any] | None = None,
+    active: NDArray[Any] | None = None,
+    mask: NDArray[Any] | None = None,
+) -> FrameMotion:
+    """Say of a backward field by the rules what is new, as `novelty_map` does, and what was unseen.
+
+    Active matter counts as seen: its motion leads to itself.
+    """
+    active = active if rules.active else None
+    chosen = {"out_of_frame": rules.out_of_frame, "disoccluded": rules.disoccluded}
+    novelty = novelty_map(
+        backward, covered=covered, validity=validity, active=active, mask=mask,
+        floor=rules.floor, ceiling=rules.ceiling, **chosen,
+    )  # fmt: skip
+    unseen = unseen_before(backward, (covered, validity), **chosen)
+    if active is not None:
+        unseen &= np.asarray(active) == 0
+    return FrameMotion(backward, novelty, unseen)
+
+
+def unseen_before(
+    backward: NDArray[Any],
+    known: Sequence[NDArray[Any] | None],
+    *,
+    out_of_frame: bool = True,
+    disoccluded: bool = True,
+) -> Bools:
+    """Return (H, W): what comes from out of the frame, or is inside and not `known` by each."""
+    inside = inside_frame(backward)
+    unseen = ~inside if out_of_frame else np.zeros_like(inside)
+    if disoccluded:
+        for one in known:
+            if one is not None:
+                unseen |= inside & ~np.asarray(one, bool)
+    return unseen
+
+
 def novelty_map(
     backward: NDArray[Any],
     *,
@@ -90,14 +137,10 @@ def novelty_map(
     previous frame, or without `validity` backwards; `active` matter (H, W, 0..1); and the user's
     `mask` (H, W, 0..1). All are on this frame's pixels. Returns (H, W) float32.
     """
-    inside = inside_frame(backward)
-    novel = np.zeros(inside.shape, np.float32)
-    if out_of_frame:
-        novel[~inside] = 1
-    if disoccluded:
-        for known in (covered, validity):
-            if known is not None:
-                novel[inside & ~np.asarray(known, bool)] = 1
+    unseen = unseen_before(
+        backward, (covered, validity), out_of_frame=out_of_frame, disoccluded=disoccluded
+    )
+    novel = unseen.astype(np.float32)
     for given in (active, mask):
         if given is not None:
             novel = np.maximum(novel, np.clip(np.asarray(given, np.float32), 0, 1))

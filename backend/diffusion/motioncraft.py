@@ -31,6 +31,7 @@ from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
 from .motion import FrameMotion
 from .sampling import Grid, ddim_step, invert, join, named_noise
+from .surroundings import copied
 from .true_place import to_true_place
 
 WHERE = "MotionCraft"
@@ -86,6 +87,7 @@ class MotionCraft:
             settings.warp,
             carry=settings.carry_residual,
             outside=rules.ceiling if rules.out_of_frame else rules.floor,
+            fill=settings.fill == "surroundings",
         )
         self._settles = settings.settle_picture and settings.warp == "nearest"
         self._frame = 0
@@ -144,6 +146,8 @@ class MotionCraft:
         self._last = clean if self._settings.reinvert else moved
         self._work.end()
         if self._detail is not None:
+            if warp.beside is not None:
+                motion = copied(motion, warp.beside, self._model.vae_factor)
             self._detail.step(motion)
         return self._picture(clean, settle=self._settles)
 

@@ -40,6 +40,10 @@ BACKWARD = (
     ("EXACT", "Exact", "The motion field is inverted"),
     ("SEMI-LAGRANGIAN", "As Published", "The motion is taken where it arrives; wrong in turns"),
 )
+FILLS = (
+    ("MOTION", "What Moved There", "As published: an uncovered place begins from what covered it"),
+    ("SURROUNDINGS", "Its Surroundings", "Its own surface beside it, mirrored"),
+)
 POSTERIORS = (
     ("SAMPLE", "Sample", "One of the ways in which the model may see it, by the seed"),
     ("MODE", "Likeliest", "The likeliest way in which the model may see it"),
@@ -152,6 +156,11 @@ class ImpetusMotionCraft(bpy.types.PropertyGroup):
         name="Carry Detail",
         description="Carry the detail that the model's autoencoder loses along with the motion; "
         "frames are as sharp as the start picture where they show what it showed",
+    )
+    fill: EnumProperty(
+        name="Begin New With",
+        items=FILLS,
+        description="What comes into the frame or was hidden begins from this, before it is made",
     )
     posterior: EnumProperty(
         name="Encoding", items=POSTERIORS, description="What the start picture becomes to the model"

@@ -111,12 +111,14 @@ class OUTPUT_PT_impetus_novelty(_OfDiffusion, bpy.types.Panel):
     methods = ("MOTIONCRAFT",)
 
     def draw(self, context: bpy.types.Context) -> None:
-        new, layout = _settings(self, context).motioncraft.novelty, self.layout
+        craft, layout = _settings(self, context).motioncraft, self.layout
+        new = craft.novelty
         column = layout.column(heading="New Is", align=True)
         column.prop(new, "out_of_frame")
         column.prop(new, "disoccluded")
         column.prop(new, "active")
         draw_mask(layout, new.mask, text="And Always", auto="Nothing more")
+        layout.prop(craft, "fill")
         column = layout.column(heading="Freedom", align=True)
         column.prop(new, "ceiling", text="Freedom of New")
         column.prop(new, "floor")

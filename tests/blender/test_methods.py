@@ -83,6 +83,7 @@ SETTINGS = [
     ("MOTIONCRAFT", "motioncraft", "carry_residual", False, False),
     ("MOTIONCRAFT", "motioncraft", "settle_picture", False, False),
     ("MOTIONCRAFT", "motioncraft", "carry_detail", True, True),
+    ("MOTIONCRAFT", "motioncraft", "fill", "SURROUNDINGS", "surroundings"),
     ("MOTIONCRAFT", "motioncraft.novelty", "disoccluded", False, False),
     ("MOTIONCRAFT", "motioncraft.novelty", "active", False, False),
     ("MOTIONCRAFT", "motioncraft.novelty", "out_of_frame", False, False),

@@ -18,8 +18,9 @@ from ...contract import shot as s
 from ...contract.arrays import ArraySet
 from ...contract.image_motions import LiquidMotion, SmokeMotion
 from ...contract.materials import Elastic
+from ...contract.methods import Novelty
 from ...contract.part import Color
-from ...diffusion.motion import FrameMotion, novelty_map
+from ...diffusion.motion import FrameMotion, frame_motion
 from ...stages.bodies.prepare import prepare
 from ...stages.cache import FrameCache
 from ...stages.images.render import render, scene_of
@@ -81,22 +82,22 @@ def planet(frames: int) -> TrueShot:
         "Planet", "kinematic", _mesh(arrays, mesh), arrays.add(np.stack(turns)), looks=looks,
         contact=s.Contact(),
     )  # fmt: skip
-    camera = [look_at((0, -3.4, 0.3), (0, 0, 0))] * frames
+    camera = [look_at((0, -4.6, 0.4), (0, 0, 0))] * frames
     shot = _shot(arrays, [planet_body], camera, background=(0.0, 0.0, 0.004))
     return _from_shot("planet", "a blue and green planet in space", shot, arrays)
 
 
 def jelly(frames: int) -> TrueShot:
-    """A soft cube falls on a wooden plate, and is squashed."""
+    """A soft cube, whole in the frame, falls on a wooden plate and is squashed."""
     arrays = ArraySet()
     mesh = box(0.6)
     cube = s.Body(
-        "Jelly", "dynamic", _mesh(arrays, mesh), arrays.add(place((0, 0, 0.62))[None]),
+        "Jelly", "dynamic", _mesh(arrays, mesh), arrays.add(place((0, 0, 0.5))[None]),
         looks=_plain((0.75, 0.1, 0.15)), material=Elastic(young_modulus=1.5e4),
         velocity=(0.0, 0.0, -1.5), angular_velocity=(0.5, 0.3, 0.0),
     )  # fmt: skip
     bodies = [_floor(arrays, tiles((0.5, 0.3, 0.15), (0.4, 0.22, 0.1))), cube]
-    shot = _shot(arrays, bodies, [look_at((0, -2.4, 0.9), (0, 0, 0.35))] * frames)
+    shot = _shot(arrays, bodies, [look_at((0, -3.0, 1.1), (0, 0, 0.42))] * frames)
     return _from_shot("jelly", "a red jelly cube on a wooden floor", shot, arrays)
 
 
@@ -147,8 +148,7 @@ SHOTS: dict[str, Callable[[int], TrueShot]] = {
 def _from_shot(name: str, prompt: str, shot: s.Shot, arrays: ArraySet) -> TrueShot:
     rendered = _render(shot, arrays)
     motions = tuple(
-        FrameMotion(f.backward, novelty_map(f.backward, validity=f.valid_backward))
-        for f in rendered[1:]
+        frame_motion(f.backward, Novelty(), validity=f.valid_backward) for f in rendered[1:]
     )
     pictures = tuple(to_bytes8(f.beauty, transparent=False) for f in rendered)
     ahead = rendered[:-1]
@@ -166,13 +166,13 @@ def _from_plane(
     arrays: ArraySet,
     frames: int,
 ) -> TrueShot:
-    from ...diffusion.image_motion import RULES, SimulatedMotion, frame_motion
+    from ...diffusion.image_motion import RULES, SimulatedMotion, motion_of_step
 
     source = SimulatedMotion(settings, arrays, (WIDTH, HEIGHT), frames, fps=24.0, seed=0)
     steps = [source.step(k) for k in range(1, frames)]
     return TrueShot(
         name, prompt, to_bytes8(first.beauty, transparent=False),
-        tuple(frame_motion(step, RULES, arrays, "exact") for step in steps),
+        tuple(motion_of_step(step, RULES, arrays, "exact") for step in steps),
         tuple(step.forward for step in steps), tuple(~step.active for step in steps), None,
     )  # fmt: skip
 

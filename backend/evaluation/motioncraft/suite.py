@@ -230,7 +230,7 @@ def _methods(model: DiffusionModel, *, quick: bool) -> dict[str, Make]:
         "img2img": lambda shot: img2img(sampling(shot), pixel_warp(shot.start, shot.motions)),
         "Text2Video-Zero": lambda shot: text2video_zero(sampling(shot), shot.start, shot.motions),
         "MotionCraft": diffused(model, default),
-        "without eta": _changed(model, novelty=Novelty(ceiling=0.0)),
+        "without eta": _without_eta(model),
     }
     if quick:
         return made
@@ -246,6 +246,17 @@ def _methods(model: DiffusionModel, *, quick: bool) -> dict[str, Make]:
 
 def _changed(model: DiffusionModel, **changes: Any) -> Make:
     return diffused(model, msgspec.structs.replace(_default(), **changes))
+
+
+def _without_eta(model: DiffusionModel) -> Make:
+    """Return MotionCraft to which nothing is new: no noise comes in anywhere."""
+    make = _changed(model, novelty=Novelty(ceiling=0.0))
+
+    def known(shot: TrueShot) -> Video:
+        motions = tuple(replace(m, novelty=np.zeros_like(m.novelty)) for m in shot.motions)
+        return make(replace(shot, motions=motions))
+
+    return known
 
 
 def _papers_warp(model: DiffusionModel) -> Make:

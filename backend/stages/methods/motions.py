@@ -9,8 +9,8 @@ from ...contract.image_motions import FileMotion, ShotMotion, SimulatedMotion, V
 from ...contract.materials import Water
 from ...contract.methods import MotionCraft
 from ...diffusion.image_motion import SimulatedMotion as Simulation
-from ...diffusion.image_motion import frame_motion
-from ...diffusion.motion import FrameMotion, novelty_map, semi_lagrangian
+from ...diffusion.image_motion import motion_of_step
+from ...diffusion.motion import FrameMotion, frame_motion, semi_lagrangian
 from ..images.rendered import RenderedFrame
 from .brought import Brought
 from .given import MethodInput
@@ -60,7 +60,9 @@ class _Brought:
 
     def motion(self, frame: int) -> FrameMotion:
         method = self._method
-        return frame_motion(self._steps.step(frame), method.novelty, self._arrays, method.backward)
+        return motion_of_step(
+            self._steps.step(frame), method.novelty, self._arrays, method.backward
+        )
 
 
 class _InPlane:
@@ -89,18 +91,14 @@ class _Rendered:
         backward = np.asarray(here.backward, np.float32)
         if self._method.backward == "semi-lagrangian":
             backward = semi_lagrangian(self._renders.frame(frame - 1).forward)
-        return FrameMotion(backward, self._novelty(here, backward))
-
-    def _novelty(self, here: RenderedFrame, backward: Array) -> Array:
-        """Water is active matter: how its surface will look, its last frame does not tell."""
-        rules = self._method.novelty
-        return novelty_map(
+        return frame_motion(
             backward,
+            self._method.novelty,
             validity=here.valid_backward,
-            active=np.isin(here.index, self._flowing) if rules.active else None,
+            active=self._active(here),
             mask=self._mask,
-            floor=rules.floor,
-            ceiling=rules.ceiling,
-            out_of_frame=rules.out_of_frame,
-            disoccluded=rules.disoccluded,
         )
+
+    def _active(self, here: RenderedFrame) -> Array:
+        """Water is active matter: how its surface will look, its last frame does not tell."""
+        return np.isin(here.index, self._flowing)

@@ -124,6 +124,7 @@ class MethodReader:
             carry_residual=settings.carry_residual,
             settle_picture=settings.settle_picture,
             carry_detail=settings.carry_detail,
+            fill=settings.fill.lower(),
             posterior=settings.posterior.lower(),
             novelty=Novelty(
                 new.out_of_frame, new.disoccluded, new.active, new.floor, new.ceiling,
