@@ -82,3 +82,23 @@ def test_it_goes_on_from_its_state() -> None:
         one.step(pan((0.4, -0.9)))
     made = softened(scene((2.1, -0.6)))
     np.testing.assert_array_equal(carried.add(made), again.add(made))
+
+
+def test_what_another_picture_brings_is_carried_on() -> None:
+    start = scene((0, 0))
+    carried = CarriedDetail(start, softened(start))
+    carried.step(pan((5.0, 0.0)))
+    new = np.zeros(start.shape[:2], bool)
+    new[:, :5] = True
+    here = scene((5, 0))  # shows what came in, too
+    carried.renew(here, softened(here), new)
+    again = CarriedDetail.restored({name: v.copy() for name, v in carried.state().items()})
+    for one in (carried, again):
+        one.step(pan((3.0, 0.0)))
+    after = scene((8, 0))
+    sharp, made = carried.add(softened(after)), softened(after)
+    came_in = np.s_[4:-4, 4:7]
+    error = np.abs(sharp - after)[came_in].mean()
+    assert error < 0.3 * np.abs(made.astype(float) - after)[came_in].mean()
+    np.testing.assert_array_equal(sharp[:, :2], made[:, :2])  # newer still, and not known
+    np.testing.assert_array_equal(again.add(made), sharp)

@@ -47,7 +47,8 @@ class CarriedDetail:
 
     `source` and `decoded` are the picture and its round trip, u1 (H, W, 3). Each pixel of the
     newest frame knows its place in the start picture, so detail is sampled once however many frames
-    have passed. What a frame shows anew has no place there, and stays as the model made it.
+    have passed. What a frame shows anew has no place there: it stays as the model made it, or
+    takes the detail that `renew` brings.
     """
 
     def __init__(self, source: NDArray[np.uint8], decoded: NDArray[np.uint8]) -> None:
@@ -55,13 +56,28 @@ class CarriedDetail:
         height, width = source.shape[:2]
         self._offset = np.zeros((height, width, 2), np.float32)
         self._known = np.ones((height, width), bool)
+        self._fresh: NDArray[np.float32] | None = None
+        "(H, W, 7): picture and round trip of what `renew` brought, as it lies now; 1 where known."
+
+    def renew(self, source: NDArray[np.uint8], decoded: NDArray[np.uint8], where: Mask) -> None:
+        """Take the newest frame's detail from another picture `where` it shows that (H, W)."""
+        if self._fresh is None:
+            self._fresh = np.zeros((*where.shape, 7), np.float32)
+        self._fresh[where] = np.concatenate([source, decoded, where[..., None]], -1)[where]
+        self._known &= ~where
 
     def step(self, motion: FrameMotion) -> None:
         """Go on to the frame that `motion` leads to."""
         at = _places(motion.backward)
         before = [_sampled(self._offset[..., k], at) for k in range(2)]
         known = _sampled(self._known.astype(np.float32), at) > WHOLE
-        self._known = known & (motion.novelty < NOVEL) & inside_frame(motion.backward)
+        old = (motion.novelty < NOVEL) & inside_frame(motion.backward)
+        self._known = known & old
+        if self._fresh is not None:
+            orders = [3] * 6 + [1]
+            moved = [_sampled(self._fresh[..., k], at, order=n) for k, n in enumerate(orders)]
+            moved[6] = (moved[6] > WHOLE) & old & ~self._known
+            self._fresh = np.stack(moved, -1).astype(np.float32)
         self._offset = (motion.backward + np.stack(before, -1)).astype(np.float32)
 
     def add(self, frame: NDArray[Any]) -> NDArray[np.float64]:
@@ -72,20 +88,28 @@ class CarriedDetail:
             np.stack([_sampled(picture[..., k], at, order=3) for k in range(3)], -1)
             for picture in pictures
         )
-        return _added(frame, there, source - there, self._known)
+        known = self._known
+        if self._fresh is not None:
+            fresh = self._fresh[..., 6:] > 0
+            source = np.where(fresh, self._fresh[..., 0:3], source)
+            there = np.where(fresh, self._fresh[..., 3:6], there)
+            known = known | fresh[..., 0]
+        return _added(frame, there, source - there, known)
 
     def state(self) -> dict[str, NDArray[Any]]:
-        """Return what later frames need; its size does not grow."""
-        return {
+        """Return what later frames need; its size does not grow beyond that of its pictures."""
+        state: dict[str, NDArray[Any]] = {
             "source": self._source, "decoded": self._decoded, "offset": self._offset,
             "known": self._known,
         }  # fmt: skip
+        return state if self._fresh is None else state | {"fresh": self._fresh}
 
     @classmethod
     def restored(cls, state: dict[str, NDArray[Any]]) -> "CarriedDetail":
         """Return what goes on as after `state` was taken."""
         carried = cls(state["source"], state["decoded"])
         carried._offset, carried._known = state["offset"], state["known"]
+        carried._fresh = state.get("fresh")
         return carried
 
 

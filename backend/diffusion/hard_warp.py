@@ -8,17 +8,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, map_coordinates
-from scipy.sparse import coo_matrix
-from scipy.sparse.linalg import spsolve
+from scipy.ndimage import map_coordinates
 
 from .edit_masks import Mask, grow, landing
+from .inpainting import fill, origins
 from .motion import to_backward
 
 FRINGE = 1.5
 "Pixels round what moves that hold some of its colour: a rim that would stay behind."
-HOLD = 1e-4
-"Pull towards the nearest known pixel, so that a hole without any known border has an answer."
 
 
 @dataclass(frozen=True)
@@ -35,13 +32,15 @@ def hard_warp(
     """Move a picture u1 (H, W, 3) along its forward `flow` (H, W, 2) px, and fill the holes.
 
     `moving` (H, W) covers what stands still; with `visible` (H, W) hidden points do not land. Holes
-    take a smooth continuation of the still picture round them. Taichi must have been started.
+    take pieces of the still picture round them, and where it has none a smooth continuation. Taichi
+    must have been started.
     """
     moved, hole, landed = move(image, flow, moving, visible)
     if hole.any():
         # What moved must not run out into the hole that it left.
         known = ~hole & ~landed
-        moved[hole] = fill(moved, hole, known if known.any() else ~hole)[hole]
+        known = known if known.any() else ~hole
+        moved[hole] = fill(moved, hole, known, origins(moved, hole, known))[hole]
     return Warped(np.clip(np.rint(moved), 0, 255).astype(np.uint8), hole)
 
 
@@ -59,41 +58,3 @@ def move(
     )
     landed = landing(flow, moving)
     return moved, ~covered | (grow(moving, FRINGE) & ~moving & ~landed), landed
-
-
-def fill(image: NDArray[np.float64], hole: Mask, known: Mask) -> NDArray[np.float64]:
-    """Return (H, W, 3) with the pixels of `hole` the smoothest continuation of the `known` ones.
-
-    Laplace's equation with the known pixels' values at the border; no flux across all others.
-    """
-    if not known.any():
-        return image
-    nearest = distance_transform_edt(~known, return_distances=False, return_indices=True)
-    count = int(hole.sum())
-    number = np.full(hole.shape, -1)
-    number[hole] = np.arange(count)
-    diagonal = np.full(count, HOLD)
-    right = HOLD * image[tuple(nearest)][hole]
-    rows, columns = [np.arange(count)], [np.arange(count)]
-    for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        beside = _shifted(number, step, -1)
-        linked = hole & (beside >= 0)
-        bordered = hole & _shifted(known, step, False)
-        diagonal[number[linked | bordered]] += 1.0
-        right[number[bordered]] += _shifted(image, step, 0.0)[bordered]
-        rows.append(number[linked])
-        columns.append(beside[linked])
-    row, column = np.concatenate(rows), np.concatenate(columns)
-    values = np.concatenate([diagonal, np.full(len(row) - count, -1.0)])
-    matrix = coo_matrix((values, (row, column)), shape=(count, count)).tocsc()
-    filled = image.copy()
-    filled[hole] = np.stack([spsolve(matrix, right[:, c]) for c in range(3)], -1)
-    return filled
-
-
-def _shifted(values: NDArray[Any], step: tuple[int, int], beyond: float) -> NDArray[Any]:
-    """Return each pixel's neighbour at `step` (rows, columns), `beyond` outside the picture."""
-    height, width = values.shape[:2]
-    edges = [(1, 1), (1, 1)] + [(0, 0)] * (values.ndim - 2)
-    padded = np.pad(values, edges, constant_values=beyond)
-    return padded[1 + step[0] : 1 + step[0] + height, 1 + step[1] : 1 + step[1] + width]

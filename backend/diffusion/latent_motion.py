@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 
 from .motion import FrameMotion, inside_frame
-from .surroundings import alike, beside
 
 Floats = NDArray[np.float32]
 WarpMode = Literal["nearest", "bilinear"]
@@ -29,8 +28,6 @@ STAY = 1e-3
 ALIKE = 0.1
 "Cells by which motions of one surface may differ, and as a share of them."
 HALF = 0.5
-WHOLE = 0.95
-"Share of a cell's pixels that move as one, where it is copied from."
 LEAST_AREA = 0.1
 "Of the previous frame's, in this one, that a cell may come from."
 
@@ -43,8 +40,10 @@ class LatentWarp:
     "(h, w, 2) latent coordinates (column, row), cell centres at whole numbers; may lie outside."
     novelty: Floats
     "(h, w), 0..1."
-    beside: NDArray[np.intp] | None = None
-    "(h, w, 2): how many cells (column, row) beside it a cell's source is that cell's; 0: its own."
+    uncovered: NDArray[np.bool_] | None = None
+    "(h, w): cells whose source shows what hid them, for the most part."
+    hidden: NDArray[np.bool_] | None = None
+    "(H, W): pixels that came in or were hidden, now or, in cells that waited, in earlier frames."
 
 
 class LatentMotion:
@@ -53,7 +52,8 @@ class LatentMotion:
     `factor` pixels make a cell; sizes that it does not divide are continued at right and bottom.
     `outside` is the novelty of a cell whose content comes from out of the frame. Without `carry`
     each frame is rounded by itself, as MotionCraft's code does. Bilinear warps need no carrying.
-    With `fill` a cell that shows for the most part what was unseen gathers from its surroundings.
+    With `fill` cells of which more than half was unseen are told: something else is to begin there,
+    which then lies where it should.
     """
 
     def __init__(
@@ -97,16 +97,16 @@ class LatentMotion:
         else:
             source = here + np.round(cells)
         novelty = self._spend(motion, _is_outside(source))
-        shift = None
-        left = source + _at(residual, source) - (here + cells)
+        uncovered = hidden = None
         if self._fill and motion.unseen is not None:
-            shift = self._beside(motion, motion.unseen, cells)
-            column, row = np.moveaxis(here.astype(np.intp) + shift, -1, 0)
-            source, left = source[row, column], left[row, column]
+            uncovered, hidden = self._uncover(motion, motion.unseen, cells)
         if self._mode == "nearest" and self._carry:
+            left = source + _at(residual, source) - (here + cells)
             moved = _carried(left, cells)
             self._residual = _settled(moved, cells, novelty > 0).astype(np.float32)
-        return LatentWarp(source.astype(np.float32), novelty, shift)
+            if uncovered is not None:
+                self._residual[uncovered] = 0
+        return LatentWarp(source.astype(np.float32), novelty, uncovered, hidden)
 
     @property
     def residual(self) -> Floats:
@@ -166,27 +166,24 @@ class LatentMotion:
         self._waiting = np.where(spent, 0, waiting).astype(np.float32)
         return novelty
 
-    def _beside(
+    def _uncover(
         self, motion: FrameMotion, unseen: NDArray[np.bool_], cells: NDArray[np.float64]
-    ) -> NDArray[np.intp]:
-        """Return how far beside a cell is of its surface, where more than half of it was unseen.
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return cells of which more than half was unseen, and the pixels that were.
 
-        Sets the motion of those in `cells`. Less than half waits, as novelty does.
+        Sets the motion of those in `cells` to that of what is seen now. Less than half waits, as
+        novelty does.
         """
         assert self._hidden is not None
         hidden = np.maximum(unseen, _follow(self._hidden, motion.backward)) > HALF
-        blocks, backward = self._blocks(hidden), self._blocks(motion.backward)
-        share = blocks.mean(axis=-1)
-        new = share > HALF
-        cells[new] = _middle(backward[new][None], blocks[new][None])[0] / self._factor
-        spent = new.repeat(self._factor, 0).repeat(self._factor, 1)
+        blocks = self._blocks(hidden)
+        uncovered: NDArray[np.bool_] = blocks.mean(axis=-1) > HALF
+        if uncovered.any():
+            seen_now = self._blocks(motion.backward)[uncovered][None]
+            cells[uncovered] = _middle(seen_now, blocks[uncovered][None])[0] / self._factor
+        spent = uncovered.repeat(self._factor, 0).repeat(self._factor, 1)
         self._hidden = (hidden & ~spent[: hidden.shape[0], : hidden.shape[1]]).astype(np.float32)
-        whole = alike(backward, self._factor * cells[:, :, None]).mean(axis=-1) > WHOLE
-        seen = (share == 0) & whole
-        shift = np.zeros((*new.shape, 2), np.intp)
-        if new.any() and seen.any():
-            shift[new] = (beside(cells, new, seen, self._factor) - np.argwhere(new))[:, ::-1]
-        return shift
+        return uncovered, hidden
 
 
 def _middle(blocks: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[Any]:

@@ -26,12 +26,12 @@ from ..contract import methods
 from ..contract.errors import ModelError, ShotError
 from .attention import CrossFrames, Kept, Reads, read_references
 from .detail import CarriedDetail
-from .latent_motion import LatentMotion
+from .latent_motion import LatentMotion, LatentWarp
 from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
 from .motion import FrameMotion
-from .sampling import Grid, ddim_step, invert, join, named_noise
-from .surroundings import copied
+from .sampling import Grid, add_noise, ddim_step, invert, join, named_noise
+from .surroundings import continued
 from .true_place import to_true_place
 
 WHERE = "MotionCraft"
@@ -95,6 +95,8 @@ class MotionCraft:
         self._last: torch.Tensor | None = None
         "The last frame: its clean latent or, without re-inversion, its noisy one."
         self._detail: CarriedDetail | None = None
+        self._plate: NDArray[np.uint8] | None = None
+        "The start picture moved by hand, what came in or was uncovered made of its surroundings."
         self._kept: list[Kept] | None = None
         "The first frame's keys and values at each step, where they are kept."
 
@@ -115,6 +117,7 @@ class MotionCraft:
         self._last, self._frame, self._kept = clean, 0, None
         self._motion.restore({})
         self._work.end()
+        self._plate = image if self._settings.fill == "surroundings" else None
         decoded = self._picture(clean)
         if not self._settings.carry_detail:
             return decoded
@@ -141,14 +144,16 @@ class MotionCraft:
         moved = warp_latent(
             previous, warp, self._settings.warp, restore_variance=self._settings.restore_variance
         )
+        if self._detail is not None:
+            self._detail.step(motion)
+        if self._plate is not None and motion.unseen is not None:
+            self._plate = continued(self._plate, motion, motion.unseen)
+            if warp.uncovered is not None and warp.uncovered.any():
+                moved = self._begin_uncovered(self._plate, warp, moved)
         eta = torch.from_numpy(warp.novelty)[None, None].to(moved.device)
         clean = self._denoise(previous, moved, eta)
         self._last = clean if self._settings.reinvert else moved
         self._work.end()
-        if self._detail is not None:
-            if warp.beside is not None:
-                motion = copied(motion, warp.beside, self._model.vae_factor)
-            self._detail.step(motion)
         return self._picture(clean, settle=self._settles)
 
     def state(self) -> dict[str, NDArray[Any]]:
@@ -156,6 +161,8 @@ class MotionCraft:
         if self._anchor is None or self._last is None:
             raise ValueError("expected a frame before its state")
         carried = {f"motion_{name}": value for name, value in self._motion.state().items()}
+        if self._plate is not None:
+            carried["plate"] = self._plate
         if self._detail is not None:
             carried |= {f"detail_{name}": v for name, v in self._detail.state().items()}
         return {
@@ -171,10 +178,28 @@ class MotionCraft:
         self._frame = int(state["frame"])
         self._anchor = torch.from_numpy(state["anchor"].copy()).to(device)
         self._last = torch.from_numpy(state["last"].copy()).to(device)
+        self._plate = state.get("plate")
         self._motion.restore(_named(state, "motion_"))
         detail = _named(state, "detail_")
         self._detail = CarriedDetail.restored(detail) if detail else None
         self._kept = None
+
+    def _begin_uncovered(
+        self, picture: NDArray[np.uint8], warp: LatentWarp, moved: torch.Tensor
+    ) -> torch.Tensor:
+        """Put into uncovered cells what the picture shows there, with noise as of tau."""
+        assert warp.hidden is not None
+        factor = self._model.vae_factor
+        clean = self._model.encode(pad_to_factor(to_tensor(picture), factor))
+        uncovered = torch.from_numpy(warp.uncovered).to(moved.device)
+        if self._detail is not None:
+            width, height = self._size
+            there = np.asarray(warp.uncovered).repeat(factor, 0).repeat(factor, 1)[:height, :width]
+            decoded = to_image(crop(self._model.decode(clean), self._size))
+            self._detail.renew(picture, decoded, there & warp.hidden)
+        noise = named_noise(tuple(clean.shape), self._seed, self._frame, "uncovered")
+        begun = add_noise(self._grid, self._grid.timesteps[0], clean, noise.to(clean.device))
+        return torch.where(uncovered, begun.to(moved.dtype), moved)
 
     def _invert(self, clean: torch.Tensor) -> torch.Tensor:
         return invert(

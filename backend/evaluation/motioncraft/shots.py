@@ -58,21 +58,27 @@ def make_shots(names: Sequence[str] = (), frames: int = FRAMES) -> list[TrueShot
 
 
 def truck(frames: int) -> TrueShot:
-    """The camera slides past things on a tiled floor: about one latent cell a frame."""
+    """The camera slides past things on a tiled floor: about one latent cell a frame.
+
+    What comes in is floor and sky: nobody could foretell a thing.
+    """
     arrays = ArraySet()
     slide = [look_at((0.12 * k - 0.9, -3.6, 1.3), (0.12 * k - 0.9, 0, 0.45)) for k in range(frames)]
     bodies = [
         _floor(arrays, tiles((0.85, 0.8, 0.65), (0.25, 0.35, 0.6))),
         _thing(arrays, "Ball", ball(0.35), (-0.7, 0.1, 0.35), (0.8, 0.12, 0.1)),
         _thing(arrays, "Cube", box(0.55), (0.25, 0.4, 0.275), (0.9, 0.75, 0.15)),
-        _thing(arrays, "Pillar", box(0.3, 0.3, 1.0), (1.1, -0.1, 0.5), (0.15, 0.5, 0.25)),
+        _thing(arrays, "Pillar", box(0.3, 0.3, 1.0), (-1.6, 0.4, 0.5), (0.15, 0.5, 0.25)),
     ]
     words = "a red sphere, a yellow cube and a green box on a tiled blue and cream floor"
     return _from_shot("truck", words, _shot(arrays, bodies, slide), arrays)
 
 
 def planet(frames: int) -> TrueShot:
-    """A mottled ball turns by eight degrees a frame before black space."""
+    """A mottled ball turns by eight degrees a frame before black space.
+
+    Its light comes from the camera: shading does not turn with it, and motion carries it along.
+    """
     arrays = ArraySet()
     turns = [place((0, 0, 0), about_z=np.radians(8) * k) for k in range(frames)]
     mesh = ball(1.0, rings=96)
@@ -83,7 +89,9 @@ def planet(frames: int) -> TrueShot:
         contact=s.Contact(),
     )  # fmt: skip
     camera = [look_at((0, -4.6, 0.4), (0, 0, 0))] * frames
-    shot = _shot(arrays, [planet_body], camera, background=(0.0, 0.0, 0.004))
+    shot = _shot(
+        arrays, [planet_body], camera, background=(0.0, 0.0, 0.004), sun_from=(0.3, -4.6, 0.9)
+    )
     return _from_shot("planet", "a blue and green planet in space", shot, arrays)
 
 
@@ -209,10 +217,11 @@ def _shot(
     bodies: Sequence[s.Body],
     camera: Sequence[NDArray[np.float64]],
     background: Color = (0.32, 0.38, 0.48),
+    sun_from: tuple[float, float, float] = (2.0, -2.5, 4.0),
 ) -> s.Shot:
     count = len(camera)
     lens = np.tile([1.15 * WIDTH, 1.15 * WIDTH, WIDTH / 2, HEIGHT / 2], (count, 1))
-    sun = look_at((2.0, -2.5, 4.0), (0, 0, 0)) @ np.diag([1.0, -1.0, -1.0, 1.0])
+    sun = look_at(sun_from, (0, 0, 0)) @ np.diag([1.0, -1.0, -1.0, 1.0])
     light = s.Light("Sun", "sun", arrays.add(sun[None]), power=2.6, size=0.05)
     share = tuple(0.9 * channel for channel in background)
     return s.Shot(
