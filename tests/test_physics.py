@@ -31,6 +31,10 @@ def test_a_column_of_sand_runs_out_about_as_far_as_a_real_one() -> None:
     assert figures["packing"] == pytest.approx(1.0, abs=0.1)
 
 
+def test_sand_in_a_tilted_box_gets_as_steep_as_its_friction_angle() -> None:
+    assert flows.repose((26.0,)).figures["steepest_26"] == pytest.approx(26.0, abs=3.0)
+
+
 def test_a_bar_rings_at_its_frequency() -> None:
     assert solids.bar(cells=30, seconds=0.3).figures["frequency_error"] < 0.03
 
