@@ -4,6 +4,7 @@ One task walks a run of tiles, and in each the splats front to back as the forwa
 L the loss and s_i = dL/dw_i what a pixel gains from weight w_i, sum(w_j s_j) over all splats is
 known from the finished image, so what lies behind splat i is that sum less what has been passed:
 dL/dalpha_i = T_i s_i - rest_i / (1 - alpha_i). Thresholds (1/255, 0.999, 1e-4) have no gradient.
+Rows that a splat reaches are found ahead for a whole batch, so that the passing loop has no branch.
 Each entry of a tile list gets a row of sums of its own, and each splat adds up its rows: no atomics
 (they are compare-and-swap loops on x86), and the same bits every time.
 """
@@ -11,7 +12,7 @@ Each entry of a tile list gets a row of sums of its own, and each splat adds up 
 import numpy as np
 import taichi as ti
 
-from .bin import TILE, TileLists, padding
+from .bin import SLACK, TILE, TileLists, padding
 from .lanes import (
     ALPHA_MAX,
     LOG_ALPHA_MIN,
@@ -28,6 +29,7 @@ from .project import (
     GREEN,
     LOG_OPACITY,
     PLAIN_COLUMNS,
+    REACH_X,
     REACH_Y,
     RED,
     SLOPE,
@@ -87,17 +89,19 @@ def record_gradient(
     tiles, pad = lists.rows * lists.columns, padding()
     runs = min(RUNS, tiles) if pad > 1 else tiles
     with_depth = depth is not None
-    sums = np.empty((len(lists.splats), SUMS if with_depth else H), np.float32)
+    sums = np.zeros((len(lists.splats), SUMS), np.float32)
     pixels = np.empty((runs * ITEMS, PLANES, LANES), np.float32)
     held, fours = np.empty((runs, SUMS, LANES), np.float32), np.empty((runs, 4), np.float32)
     owed = (planes, color, alpha[None], (alpha if depth is None else depth)[None])
     images = (_by_lanes(image, lists.columns) for image in owed)
     tables = (lists.splats, lists.starts, lists.columns)
     near = np.empty((runs * BATCH, PLAIN_COLUMNS), np.float32)
-    rooms = (pixels, held, fours, near, sums)
+    rows = np.empty((runs * BATCH, 2 * PER_ROW), np.int32)
+    rooms = (pixels, held, fours, near, rows, sums)
     sizes = (planes.shape[2], runs, pad, pinhole(view))
     _tile_sums(projected.record, *tables, *images, *rooms, *sizes, with_depth)
-    _gather(projected.record, lists.order, lists.owned, lists.entries, sums, gradient, with_depth)
+    fourth = sums.reshape(-1, SUMS // 4, 4)
+    _gather(projected.record, lists.order, lists.owned, lists.entries, fourth, gradient)
     return gradient
 
 
@@ -110,12 +114,13 @@ def _by_lanes(images: Floats, columns: int) -> Floats:
 
 
 @ti.func
-def _is_dark(pixels: ti.template(), base):
+def _brightest(pixels: ti.template(), base):
+    """The most light that a pixel of the tile still has."""
     brightest = ti.Vector([0.0 for lane in range(LANES)])
     for item in range(ITEMS):
         light = pixels[base + item, LIGHT]
         brightest = at_least(light, brightest)
-    return brightest.max() < TRANSMITTANCE_STOP
+    return brightest.max()
 
 
 @ti.func
@@ -175,7 +180,8 @@ def _tile_sums(
     held: ti.types.ndarray(eight, 2),  # [runs, SUMS]
     fours: ti.types.ndarray(four, 1),  # [runs]
     near: ti.types.ndarray(ti.f32, 2),  # [runs * BATCH, PLAIN_COLUMNS]
-    sums: ti.types.ndarray(ti.f32, 2),  # [entries, SUMS or H]
+    rows: ti.types.ndarray(ti.i32, 2),  # [runs * BATCH, 2 PER_ROW]
+    sums: ti.types.ndarray(ti.f32, 2),  # [entries, SUMS]
     width: ti.i32,
     runs: ti.i32,
     pad: ti.i32,
@@ -186,27 +192,41 @@ def _tile_sums(
         if task % pad == 0:
             run, tiles = task // pad, starts.shape[0] - 1
             base = run * ITEMS
-            for step in range((tiles - run + runs - 1) // runs):
-                tile = run + step * runs
+            # Neighbours one after the other: they share splats, whose records are near then.
+            share, more = tiles // runs, tiles % runs
+            begin = run * share + ti.min(run, more)
+            for tile in range(begin, begin + share + ti.select(run < more, 1, 0)):
                 top, left = tile // columns * TILE, tile % columns * TILE
                 corner = base, top, left, width
                 _begin_tile(pixels, *corner, planes, color, alpha, depth, with_depth)
-                dark = False
                 for batch in range((starts[tile + 1] - starts[tile] + BATCH - 1) // BATCH):
                     start = starts[tile] + batch * BATCH
                     stop = ti.min(start + BATCH, starts[tile + 1])
-                    dark = dark or _is_dark(pixels, base)
+                    brightest = _brightest(pixels, base)
+                    if brightest < TRANSMITTANCE_STOP:
+                        break
                     first = run * BATCH - start
                     for k in range(start, stop):
                         for c in ti.static(range(PLAIN_COLUMNS)):
                             near[first + k, c] = record[splats[k], c]
-                    for k in range(start, stop):
-                        place = dark, top, left, base
-                        _pass_splat(
-                            near, first + k, *place, pixels, held, run, is_pinhole, with_depth
-                        )
-                        for c in ti.static(range(SUMS if with_depth else H)):
-                            sums[k, c] = _total(held[run, c], fours, run)
+                        _find_rows(record, splats[k], top, left, rows, first + k)
+                    # What lies deep in the light is seen without being part of the depth.
+                    for deep in ti.static(range(2)):
+                        if ti.static(with_depth or deep == 1):  # noqa: SIM102 (one is not compiled)
+                            if (not with_depth) or (brightest < SURFACE) == (deep == 1):
+                                for k in range(start, stop):
+                                    place, room = (k, first + k, top, left, base), (run, is_pinhole)
+                                    _pass_splat(
+                                        *place,
+                                        near,
+                                        rows,
+                                        pixels,
+                                        held,
+                                        fours,
+                                        sums,
+                                        *room,
+                                        not deep,
+                                    )
 
 
 @ti.func
@@ -236,75 +256,90 @@ def _depth(free, low, high, left_over, is_pinhole):
 
 
 @ti.func
-def _rows(v, reach, top, dark):
-    """First and last row of the tile that the splat reaches; none where its light is spent."""
-    first = ti.max(0, ti.cast(ti.ceil(v - reach - 0.5), ti.i32) - top)
-    last = ti.min(TILE - 1, ti.cast(ti.floor(v + reach - 0.5), ti.i32) - top)
-    if dark:
-        last = -1
-    return first, last
+def _find_rows(record: ti.template(), i, top, left, rows: ti.template(), at):
+    """First and last row of the tile where the ellipse crosses each LANES pixels of its width.
+
+    As `bin._span` for columns, and found for a whole batch: the passing loop shall not wait.
+    """
+    u, v, slope = record[i, U], record[i, V] - top, record[i, SLOPE]
+    reach_x, reach_y = record[i, REACH_X], record[i, REACH_Y]
+    # The ellipse reaches lowest at dx = t and highest at -t; `half` is half its height at dx = 0.
+    t, ratio, along = slope * reach_y, reach_y / reach_x, 1.0 / (reach_x * reach_x)
+    rise = slope * ratio * ratio
+    half = reach_y * ratio * ti.sqrt(record[i, FALL_Y] / record[i, FALL_X])
+    for part in ti.static(range(PER_ROW)):
+        x0 = left + part * LANES + 0.5
+        low = at_least(x0 - SLACK - u, -reach_x)
+        high = at_most(x0 + (LANES - 1 + SLACK) - u, reach_x)
+        down, up = at_most(at_least(t, low), high), at_most(at_least(-t, low), high)
+        end = v + rise * down + half * ti.sqrt(at_least(1.0 - down * down * along, 0.0))
+        begin = v + rise * up - half * ti.sqrt(at_least(1.0 - up * up * along, 0.0))
+        last = ti.cast(at_most(at_least(end + (SLACK + 0.5), 0.0), TILE), ti.i32) - 1
+        rows[at, 2 * part] = ti.cast(at_most(at_least(begin + (0.5 - SLACK), 0.0), TILE), ti.i32)
+        rows[at, 2 * part + 1] = ti.select(low <= high, last, -1)
 
 
 @ti.func
 def _pass_splat(
-    record: ti.template(),
+    entry,
     i,
-    dark,
     top,
     left,
     base,
+    record: ti.template(),
+    rows: ti.template(),
     pixels: ti.template(),
     held: ti.template(),
+    fours: ti.template(),
+    sums: ti.template(),
     run,
     is_pinhole,
     with_depth: ti.template(),
 ):
-    """Take one splat from the light of a tile's pixels, and leave its sums by lanes in `held`."""
+    """Take one splat from the light of a tile's pixels, and write its sums."""
     nil = ti.Vector([0.0 for lane in range(LANES)])
     red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy = nil, nil, nil, nil, nil, nil, nil, nil, nil
     h_0, h_x, h_y = nil, nil, nil
     # Read once: to the compiler every store may change what was read.
-    u, v, slope, reach = record[i, U], record[i, V], record[i, SLOPE], record[i, REACH_Y]
+    u, v, slope = record[i, U], record[i, V], record[i, SLOPE]
     fall_x, fall_y, log_opacity = record[i, FALL_X], record[i, FALL_Y], record[i, LOG_OPACITY]
     own_red, own_green, own_blue = record[i, RED], record[i, GREEN], record[i, BLUE]
     inverse_0, inverse_x, inverse_y = record[i, W], record[i, W_X], record[i, W_Y]
     low, high = record[i, W_LOW], record[i, W_HIGH]
-    first, last = _rows(v, reach, top, dark)
     for half in range(PER_ROW):
         dx = ti.Vector([left + half * LANES + 0.5 + lane for lane in range(LANES)]) - u
-        middle = u - (left + half * LANES + 0.5 * LANES)
         half_q, half_qy, half_h = nil, nil, nil
-        for y in range(first, last + 1):
+        for y in range(rows[i, 2 * half], rows[i, 2 * half + 1] + 1):
             dy = (top + y + 0.5) - v
             peak = log_opacity + fall_y * dy * dy
-            aside = ti.max(ti.abs(middle + slope * dy) - 0.5 * (LANES - 1), 0.0)
-            if peak + fall_x * aside * aside >= LOG_ALPHA_MIN:
-                at = base + y * PER_ROW + half
-                light = pixels[at, LIGHT]
-                a, free = _alpha(dx - slope * dy, peak, fall_x, light)
-                w, left_over, shared = a * light, 1.0 - a, nil
-                give_red, give_green = pixels[at, GIVE_RED], pixels[at, GIVE_GREEN]
-                give_blue, gain = pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA]
-                gain += own_red * give_red + own_green * give_green + own_blue * give_blue
-                if ti.static(with_depth):
-                    inverse = (inverse_0 + inverse_y * dy) + inverse_x * dx
-                    z, falls, shared = _depth(inverse, low, high, left_over, is_pinhole)
-                    owed = ti.select(light >= SURFACE, pixels[at, GIVE_DEPTH], 0.0)
-                    gain += owed * (z - pixels[at, MEAN_DEPTH])
-                    half_h, h_y = half_h - w * owed * falls, h_y - w * owed * falls * dy
-                else:
-                    shared = 1.0 / left_over
-                rest = pixels[at, REST] - w * gain
-                q = ti.select(free, w * gain - rest * a * shared, 0.0)
-                red, green, blue = red + w * give_red, green + w * give_green, blue + w * give_blue
-                half_q, half_qy, q_yy = half_q + q, half_qy + q * dy, q_yy + q * (dy * dy)
-                pixels[at, LIGHT], pixels[at, REST] = light - w, rest
+            at = base + y * PER_ROW + half
+            light = pixels[at, LIGHT]
+            a, free = _alpha(dx - slope * dy, peak, fall_x, light)
+            w, left_over, shared = a * light, 1.0 - a, nil
+            give_red, give_green = pixels[at, GIVE_RED], pixels[at, GIVE_GREEN]
+            give_blue, gain = pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA]
+            gain += own_red * give_red + own_green * give_green + own_blue * give_blue
+            if ti.static(with_depth):
+                inverse = (inverse_0 + inverse_y * dy) + inverse_x * dx
+                z, falls, shared = _depth(inverse, low, high, left_over, is_pinhole)
+                owed = ti.select(light >= SURFACE, pixels[at, GIVE_DEPTH], 0.0)
+                gain += owed * (z - pixels[at, MEAN_DEPTH])
+                half_h, h_y = half_h - w * owed * falls, h_y - w * owed * falls * dy
+            else:
+                shared = 1.0 / left_over
+            rest = pixels[at, REST] - w * gain
+            q = ti.select(free, w * gain - rest * a * shared, 0.0)
+            red, green, blue = red + w * give_red, green + w * give_green, blue + w * give_blue
+            half_q, half_qy, q_yy = half_q + q, half_qy + q * dy, q_yy + q * (dy * dy)
+            pixels[at, LIGHT], pixels[at, REST] = light - w, rest
         q_0, q_x, q_xx = q_0 + half_q, q_x + half_q * dx, q_xx + half_q * dx * dx
         q_y, q_xy, h_0, h_x = q_y + half_qy, q_xy + half_qy * dx, h_0 + half_h, h_x + half_h * dx
     # Vectors go through memory, or the compiler packs the sums of a lane, not the lanes of a sum.
     held_sums = red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy, h_0, h_x, h_y
     for c in ti.static(range(SUMS if with_depth else H)):
         held[run, c] = held_sums[c]
+    for c in ti.static(range(SUMS if with_depth else H)):
+        sums[entry, c] = _total(held[run, c], fours, run)
 
 
 @ti.kernel
@@ -313,18 +348,18 @@ def _gather(
     order: ti.types.ndarray(ti.i32, 1),
     owned: ti.types.ndarray(ti.i32, 1),
     entries: ti.types.ndarray(ti.i32, 1),
-    sums: ti.types.ndarray(ti.f32, 2),
+    sums: ti.types.ndarray(four, 2),  # [entries, SUMS / 4]
     gradient: ti.types.ndarray(ti.f32, 2),  # [n, PLAIN_COLUMNS]
-    with_depth: ti.template(),
 ):
     """Add up each splat's rows, and turn sums into columns of its record."""
     for k in range(order.shape[0]):
         s = ti.Vector([0.0 for _ in range(SUMS)])
         for place in range(owned[k], owned[k + 1]):
             entry = entries[place]
-            for c in ti.static(range(SUMS)):
-                if ti.static(c < H or with_depth):
-                    s[c] += sums[entry, c]
+            for part in ti.static(range(SUMS // 4)):
+                some = sums[entry, part]
+                for c in ti.static(range(4)):
+                    s[4 * part + c] += some[c]
         i = order[k]
         fall_x, fall_y, slope = LN_2 * record[i, FALL_X], LN_2 * record[i, FALL_Y], record[i, SLOPE]
         # t = dx - slope dy is the distance from the ridge.
