@@ -22,7 +22,15 @@ from .materials.laws import Law
 from .materials.table import CREAM, KIND, WATER, WAVE2, viscous_step, wave_step
 from .state import Points
 from .stepper import Stepper
-from .totals import Sample, Totals, measure_bodies, sample_particles, together
+from .totals import (
+    Sample,
+    Totals,
+    look_at_particles,
+    measure_bodies,
+    sample_particles,
+    tally_bodies,
+    together,
+)
 
 __all__ = ["Advance", "Diverged", "Domain", "MpmSolver", "Particles", "Push", "Totals", "Tracers"]
 
@@ -309,9 +317,11 @@ class MpmSolver:
 
         `gravity` (3,) [m/s^2] is that of the last interval by default.
         """
-        at, spacing = self._places(), self._stepper.layout.spacing
-        pull = self._gravity if gravity is None else gravity
-        return measure_bodies(self._stepper.particles, at, self._laws, spacing, pull)
+        stepper, pull = self._stepper, self._gravity if gravity is None else gravity
+        particles, layout = stepper.particles, stepper.layout
+        if stepper.on_cpu:
+            return tally_bodies(particles, layout, stepper.table, len(stepper.layers.first), pull)
+        return measure_bodies(particles, self._places(), self._laws, layout.spacing, pull)
 
     @property
     def particle_count(self) -> int:
@@ -320,7 +330,10 @@ class MpmSolver:
 
     def sample(self, every: int) -> Sample:
         """Look at each particle whose place among those given is a multiple of `every`."""
-        return sample_particles(self._stepper.particles, self._places(), self._laws, every)
+        stepper = self._stepper
+        if stepper.on_cpu:
+            return look_at_particles(stepper.particles, stepper.layout, stepper.table, every)
+        return sample_particles(stepper.particles, self._places(), self._laws, every)
 
     def _places(self) -> NDArray[np.float64]:
         particles = self._stepper.particles

@@ -85,9 +85,9 @@ class Stepper:
         self._sorter = Sorter(self.layout, serial=ti.cfg.arch in (ti.x64, ti.arm64))
         self._plan = Plan.none()
         self._make_nodes(1)
-        self._on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
+        self.on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
-        runs = -(-rows // transfer.RUN) if self._on_cpu else 1
+        runs = -(-rows // transfer.RUN) if self.on_cpu else 1
         self._report = np.zeros((runs, transfer.REPORT), np.float32)
         self._pushes = np.zeros((-(-rows // colliders.RUN), 1), np.float32)
 
@@ -163,7 +163,7 @@ class Stepper:
     def scatter(self, dt: float) -> None:
         p, h, plan = self.particles, self.layout.spacing, self._plan
         carried = (p.cell, p.offset, p.velocity, p.gradient, p.stress, p.mass, p.volume, self._grid)
-        if self._on_cpu:
+        if self.on_cpu:
             tasks = (*plan.ends, plan.tasks)
             transfer.scatter_colored(*self._strides, h, dt, *tasks, *carried)
         else:
@@ -213,7 +213,7 @@ class Stepper:
         p = self.particles
         self._report[:] = 0
         self._report[:, transfer.FAILED] = -1
-        gather = transfer.gather_runs if self._on_cpu else transfer.gather_all
+        gather = transfer.gather_runs if self.on_cpu else transfer.gather_all
         box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
         is_open = int(self._walls == grid.OPEN_WALL)
         gather(
