@@ -30,6 +30,7 @@ from .outlook import panels as outlook_panels
 from .outlook import watch as outlook_watch
 from .preview import drawing as preview_drawing
 from .preview import panels as preview_panels
+from .regions import panels as region_panels
 from .viewport import drawing as view_drawing
 from .viewport import operators as view_operators
 from .viewport import panels as view_panels
@@ -37,7 +38,7 @@ from .viewport import panels as view_panels
 modules = (
     properties, materials, operators, take_operators, act_operators, capture_operators,
     lift_operators, fit_operators, method_operators, edit_operators, view_operators, panels,
-    fit_panels, act_panels, air_panels, capture_panels, method_panels, job_panels,
+    region_panels, fit_panels, act_panels, air_panels, capture_panels, method_panels, job_panels,
     outlook_panels, lift_panels, preview_panels, view_panels, edit_panels, edit_drawing,
     guide_drawing, preview_drawing, view_drawing, outlook_watch, physgaussian, headless,
     handlers,

@@ -15,6 +15,7 @@ from .acts.properties import ImpetusAct
 from .air.properties import ImpetusFlock, ImpetusSmoke
 from .captures.properties import ImpetusCapture
 from .fits.properties import ImpetusFit
+from .regions.properties import ImpetusScale
 
 ROLES = (
     ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
@@ -290,6 +291,8 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         description="What shows where the object tears",
     )
     capture: PointerProperty(type=ImpetusCapture)
+    stiffness_scale: PointerProperty(type=ImpetusScale)
+    density_scale: PointerProperty(type=ImpetusScale)
     acts: CollectionProperty(type=ImpetusAct)
     act_index: IntProperty(name="Push or Pin")
     smoke: PointerProperty(type=ImpetusSmoke)

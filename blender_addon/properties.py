@@ -10,6 +10,7 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | 
                  critical_stretch, hardening_coefficient, consistency, flow_index, bulk_modulus,
                  gamma, viscosity, friction, restitution, sticks_to (collection)   (dynamic)
                  velocity, angular_velocity                                 (dynamic)
+                 stiffness_scale, density_scale (group, low, high)          (dynamic)
                  thickness, splat_density, use_inner_color, inner_color
                  splat_source SURFACE | FITTED, fit (light, cameras, engine, views, size, samples,
                  splats, steps)
@@ -48,6 +49,7 @@ from .methods.properties import ImpetusDiffusion
 from .methods.properties import classes as method_classes
 from .physics import BOUNDARIES, ImpetusPhysics
 from .preview.properties import ImpetusView
+from .regions.properties import classes as region_classes
 from .viewport.properties import ImpetusViewport
 from .viewport.properties import classes as viewport_classes
 
@@ -302,6 +304,7 @@ class ImpetusPreferences(bpy.types.AddonPreferences):
 classes = (
     *method_classes,
     *act_classes,
+    *region_classes,
     *air_classes,
     *capture_classes,
     ImpetusView,

@@ -10,14 +10,16 @@ from impetus.backend.contract import materials as m
 from impetus.backend.contract import shot as s
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.contract.outlook.foresee import Outlook, Plan, foresee
+from impetus.backend.contract.outlook.load import LAYERS, grid_bytes
 from impetus.backend.contract.outlook.pace import Pace, RenderPace, materials_key, read_pace
 from impetus.backend.contract.outlook.standing import Standing, mesh_size
 from impetus.backend.contract.outlook.steps import COURANT, RIGID_STEP, STRIDE, longest_step
 from impetus.backend.contract.simulation_record import FrameState, SimulationRecord
-from impetus.backend.stages.bodies.matter import law_of
+from impetus.backend.stages.bodies.laws import law_of
 from impetus.backend.stages.bodies.prepare import estimate, prepare
 from impetus.kernels.mpm import solver
 from impetus.kernels.mpm.materials import table
+from impetus.kernels.mpm.state import Layout
 from impetus.kernels.rigid import world
 from tests import shots
 
@@ -59,6 +61,16 @@ def test_steps_are_the_kernels_own(material: m.Material) -> None:
 def test_constants_are_the_kernels_own() -> None:
     assert (COURANT, STRIDE) == (table.COURANT, solver.STRIDE)
     assert (RIGID_STEP, STRIDE) == (world.LONGEST_STEP, world.STRIDE)
+
+
+@pytest.mark.parametrize("count", [1, 3, 9])
+def test_the_grid_is_counted_with_its_padding_and_its_layers(count: int) -> None:
+    layout = Layout((0, 0, 0), 0.1, (30, 17, 9))
+    materials = [m.Elastic()] * (count - 1) + [m.Water(), m.Sand()]
+    layers = min(count, LAYERS)
+    each = 40 + 8 * (layers > 1)  # two vec4, two counts; whose it is, and what is held
+    assert grid_bytes((30, 17, 9), materials) == layers * layout.node_count * each
+    assert grid_bytes((0, 0, 0), materials) == 0
 
 
 def test_mesh_size_of_known_shapes() -> None:

@@ -1,8 +1,6 @@
 """Whether what acts on bodies can act: tracks, windows, bodies, vertex groups; for shot_check."""
 
-import numpy as np
-
-from .arrays import Array, ArrayRef, ArraySet, require_finite
+from .arrays import Array, ArrayRef, ArraySet
 from .errors import ShotError
 from .forces import (
     Drag,
@@ -17,6 +15,7 @@ from .forces import (
     Window,
 )
 from .materials import Rigid
+from .regions import check_group
 from .shot import Body, FrameRange, Shot
 from .track_check import check_poses, check_track
 
@@ -145,17 +144,8 @@ def _check_window(where: str, window: Window) -> None:
 
 
 def _check_group(where: str, group: Group, body: Body, arrays: ArraySet, least: float) -> None:
-    weights = arrays.of(group.weights)
-    count = body.mesh.vertices.shape[0]
-    if weights.shape != (count,) or weights.dtype.kind != "f":
-        raise ShotError(where, f"expected a weight for each of {count} vertices, got "
-                        f"{weights.dtype.str} {weights.shape}.")  # fmt: skip
-    require_finite(f"{where}, vertex group {group.name}", weights, "Paint the weights again.")
-    if (weights < 0).any() or (weights > 1).any():
-        low, high = float(weights.min()), float(weights.max())
-        raise ShotError(where, f"expected weights of 0 to 1, got {low:.3g} to {high:.3g}.")
-    used = np.unique(arrays.of(body.mesh.triangles))
-    top = float(weights[used].max(initial=0.0))
+    count, triangles = body.mesh.vertices.shape[0], body.mesh.triangles
+    top = check_group(where, group, count, triangles, arrays)
     if top <= 0 or top < least:
         raise ShotError(
             f"{where}, vertex group {group.name}",

@@ -11,6 +11,7 @@ import msgspec
 
 from .arrays import ArrayRef
 from .part import Name, NonNegative, Part, Positive, Vector3
+from .regions import Group as Group
 
 Number = NonNegative | ArrayRef
 Frame = Annotated[float, msgspec.Meta(ge=-1_048_574, le=1_048_574)]
@@ -108,14 +109,6 @@ class Window(Part, frozen=True):
     last: Frame | None = None
 
 
-class Group(Part, frozen=True):
-    """A part of a body: a vertex group."""
-
-    name: Name
-    weights: ArrayRef
-    "f4 (V,), 0 to 1, of the body's vertices; matter takes that of the nearest surface."
-
-
 class _OnBody(Part, frozen=True):
     name: Name
     body: Name
@@ -145,7 +138,10 @@ class Impulse(_OnBody, frozen=True, tag="impulse"):
 
 
 class Pin(_OnBody, frozen=True, tag="pin"):
-    """Holds what has a weight of at least one half; still, or as an object moves it."""
+    """Holds what has a weight of at least one half; still, or as an object moves it.
+
+    Nothing is held in part: a particle of a lower weight is as free as one of weight 0.
+    """
 
     motion: ArrayRef | None = None
     "f8 track (1 or T, 4, 4), rigid: the poses of that object."

@@ -17,6 +17,7 @@ from .materials import Material
 from .methods import Method, NoMethod
 from .part import Box as Box
 from .part import Color, Fraction, FrameNumber, Name, NonNegative, Part, Positive, Vector3
+from .regions import Scale
 
 
 class FrameRange(Part, frozen=True):
@@ -157,6 +158,10 @@ class Body(Part, frozen=True):
     "Seen in the mesh's place, which is the box around it; matter fills what it encloses."
     fit: Fitted | None = None
     "Splats fitted to pictures, in the place of those of the surface."
+    stiffness_scale: Scale | None = None
+    "How stiffness and strength differ over it; of a dynamic body that deforms."
+    density_scale: Scale | None = None
+    "How its density differs over it; of a dynamic body."
 
 
 class Emitter(Part, frozen=True):

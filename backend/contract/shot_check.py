@@ -22,6 +22,7 @@ from .force_check import check_forces
 from .material_check import check_material
 from .materials import Flowing, Rigid
 from .method_check import check_method
+from .regions import Scale, check_group
 from .shot import Body, Capture, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_track
 
@@ -139,6 +140,32 @@ def check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
         _check_capture(body.name, body.capture, arrays)
     if body.fit is not None:
         _check_fit(body, body.fit, arrays)
+    for what, scale in (("stiffness", body.stiffness_scale), ("density", body.density_scale)):
+        if scale is not None:
+            _check_scale(body, what, scale, arrays)
+
+
+def _check_scale(body: Body, what: str, scale: Scale, arrays: ArraySet) -> None:
+    where = f"{body.name}, regions of {what}"
+    if body.role != "dynamic":
+        raise ShotError(
+            where,
+            f"expected a dynamic body, got a {body.role} one.",
+            "Make it dynamic, or take the group off.",
+        )
+    if what == "stiffness" and isinstance(body.material, Rigid):
+        raise ShotError(
+            where,
+            "expected a material that deforms, got a rigid one.",
+            "Take the group off, or choose another material.",
+        )
+    if body.capture is not None:
+        raise ShotError(
+            where,
+            "expected a mesh, whose vertices have weights, got a capture.",
+            "Take the group off.",
+        )
+    check_group(where, scale.group, body.mesh.vertices.shape[0], body.mesh.triangles, arrays)
 
 
 def _check_fit(body: Body, fit: Fitted, arrays: ArraySet) -> None:

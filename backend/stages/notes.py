@@ -51,7 +51,7 @@ def note_of(
         particles = sum(totals.count for totals in found.values())
     if world is not None:
         rigid = [i for i, body in enumerate(shot.bodies) if isinstance(body.material, Rigid)]
-        rows |= {i: _rigid_row(shot, i, world, n, gravity) for n, i in enumerate(rigid)}
+        rows |= {i: _rigid_row(world, n, gravity) for n, i in enumerate(rigid)}
     points = pack_points(_points(solver, world))
     took = (advance.substeps, advance.smallest_step, advance.top_speed, advance.left)
     return {
@@ -124,17 +124,14 @@ def _row(totals: Totals) -> NDArray[np.float64]:
     return np.concatenate([(totals.mass, totals.volume), *parts])
 
 
-def _rigid_row(
-    shot: Shot, index: int, world: RigidWorld, n: int, gravity: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Sum up the world's body number `n`, which is body `index` of the shot."""
+def _rigid_row(world: RigidWorld, n: int, gravity: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sum up the world's body number `n`."""
     motion, momentum, mass = world.motions()[n], world.momentum[n], float(world.mass[n, 0])
-    material, place = shot.bodies[index].material, motion.translation
-    assert isinstance(material, Rigid)
+    place = motion.translation
     kinetic = 0.5 * (momentum[:3] @ motion.velocity + momentum[3:] @ motion.spin)
     turning = momentum[3:] + np.cross(place, momentum[:3])
     energies = kinetic, 0.0, -mass * float(place @ gravity)
-    return np.concatenate([(mass, mass / material.density), momentum[:3], turning, energies])
+    return np.concatenate([(mass, world.volume[n]), momentum[:3], turning, energies])
 
 
 def _frame(frame: int, note: dict[str, Array]) -> FrameState:

@@ -70,6 +70,7 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
         (domain.origin, domain.spacing, domain.shape, domain.walls) if domain else None,
         [(b.name, b.mesh.vertices, b.mesh.triangles, b.material, b.thickness) for b in dynamic],
         [(b.velocity, b.angular_velocity, b.sticks_to) for b in dynamic],
+        [constants((b.stiffness_scale, b.density_scale)) for b in dynamic],
         np.array([pose_at(shot, arrays, b.poses, start) for b in dynamic]),
         [(b.role, b.mesh.vertices, b.mesh.triangles, b.contact, b.thickness) for b in _hit(shot)],
         [constants(force) for force in shot.forces],

@@ -44,10 +44,10 @@ class PHYSICS_PT_impetus_acts(bpy.types.Panel):
         side.operator("object.impetus_act_remove", text="", icon="REMOVE")
         if (act := active_act(ob)) is not None:
             layout.use_property_split = True
-            _draw_act(layout, ob, act)
+            _draw_act(layout, act)
 
 
-def _draw_act(layout: bpy.types.UILayout, ob: bpy.types.Object, act: ImpetusAct) -> None:
+def _draw_act(layout: bpy.types.UILayout, act: ImpetusAct) -> None:
     layout.prop(act, "kind")
     if act.kind in _AMOUNTS:
         layout.prop(act, "vector", text=_AMOUNTS[act.kind])
@@ -56,7 +56,7 @@ def _draw_act(layout: bpy.types.UILayout, ob: bpy.types.Object, act: ImpetusAct)
     if act.kind == "RELEASE":
         layout.prop(act, "direction")
     else:
-        layout.prop_search(act, "vertex_group", ob, "vertex_groups", text="Group")
+        layout.prop(act, "vertex_group", text="Group")
     if act.kind in BLOWS:
         layout.prop(act, "frame_start", text="Frame")
         return

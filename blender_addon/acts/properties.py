@@ -10,6 +10,8 @@ from bpy.props import (
     StringProperty,
 )
 
+from ..regions.properties import search_weights
+
 KINDS = (
     ("FORCE", "Force", "Push with a force in newtons, spread by mass", "FORCE_FORCE", 0),
     ("TORQUE", "Torque", "Turn about the centre of mass, in newton metres", "FORCE_VORTEX", 1),
@@ -39,8 +41,10 @@ class ImpetusAct(bpy.types.PropertyGroup):
     )
     vertex_group: StringProperty(
         name="Group",
-        description="Vertex group that it acts on, by its weights; a pin holds what has one half "
-        "or more. Without one, the whole object",
+        search=search_weights,
+        description="Vertex group, or colour attribute by its linear brightness, that it acts on. "
+        "A push is spread by the weights; a pin holds firmly what has a weight of one half or "
+        "more, and leaves the rest free. Without one, the whole object",
     )
     target: PointerProperty(
         name="Follow",

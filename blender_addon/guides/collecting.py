@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..acts.properties import BLOWS, ImpetusAct
 from ..outlook import watch
-from ..shot_export.meshes import MESHABLE
+from ..shot_export.meshes import MESHABLE, read_weights
 from . import figures
 from .figures import Floats
 
@@ -195,13 +195,9 @@ def _unit(values: object) -> Floats:
 
 
 def _held(ob: bpy.types.Object, name: str) -> NDArray[np.float32]:
-    group = ob.vertex_groups.get(name) if ob.type == "MESH" else None
-    if group is None:
+    weights = read_weights(ob, ob.data, {name}).get(name) if ob.type == "MESH" else None
+    if weights is None:
         return np.zeros((0, 3), np.float32)
-    index = group.index
-    found = [
-        vertex.co[:]
-        for vertex in ob.data.vertices
-        if any(part.group == index and part.weight >= 0.5 for part in vertex.groups)
-    ]
-    return np.array(found, np.float32).reshape(-1, 3)
+    places = np.empty((len(weights), 3), np.float32)
+    ob.data.vertices.foreach_get("co", places.reshape(-1))
+    return places[weights >= 0.5]

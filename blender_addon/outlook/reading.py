@@ -10,10 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from impetus.backend.contract.errors import ImpetusError, ShotError
+from impetus.backend.contract.materials import Material
 from impetus.backend.contract.outlook.foresee import Plan
 from impetus.backend.contract.outlook.standing import Standing, mesh_size
+from impetus.backend.contract.regions import scaled
 
 from ..captures.reading import is_capture
+from ..physics import ImpetusPhysics
 from ..shot_export.bodies import material_of
 from ..shot_export.camera import film
 from ..shot_export.meshes import MESHABLE, read_surface, read_vertices
@@ -112,7 +115,7 @@ def _standing(
         thing.name,
         low,
         high,
-        material=material_of(physics) if dynamic else None,
+        material=_hardest(physics) if dynamic else None,
         collides=thing.role != "NONE",
         moves=thing.role == "KINEMATIC",
         volume=measured.volume * scale if closed else 0.0,
@@ -122,6 +125,17 @@ def _standing(
         velocity=tuple(metres * value for value in physics.velocity),
         spin=tuple(physics.angular_velocity),
         carried=_carried(thing.original, low, high, scene, metres) if dynamic else None,
+    )
+
+
+def _hardest(physics: ImpetusPhysics) -> Material:
+    """Return the material as stiff and as light as its regions may make it: that sets the pace."""
+    material = material_of(physics)
+    stiff, light = physics.stiffness_scale, physics.density_scale
+    return scaled(
+        material,
+        max(stiff.low, stiff.high) if stiff.group else 1.0,
+        min(light.low, light.high) if light.group else 1.0,
     )
 
 

@@ -6,6 +6,7 @@ import bpy
 
 from ..captures.reading import is_capture, path_of
 from ..fits.fitting import is_stale
+from ..regions.properties import weight_names
 from ..shot_export.camera import SEEN_BY
 from ..shot_export.forces import is_active_field, not_simulated
 from ..shot_export.meshes import MESHABLE
@@ -27,6 +28,7 @@ def scene_problems(scene: bpy.types.Scene) -> Iterator[Problem]:
     for ob in dynamic:
         yield from _open_mesh(scene, ob)
         yield from _acts(scene, ob)
+        yield from _regions(ob)
     for ob in acting:
         yield from _object(ob)
         yield from _air(scene, ob)
@@ -78,12 +80,21 @@ def _acts(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:
         if not act.use:
             continue
         least = act.frame_start if act.kind == "RELEASE" else act.frame_start + 1
-        if act.vertex_group and act.kind != "RELEASE" and act.vertex_group not in ob.vertex_groups:
-            yield Problem(ob.name, f"{act.name}: it has no vertex group {act.vertex_group}")
+        name = act.vertex_group if act.kind != "RELEASE" else ""
+        if name and name not in weight_names(ob):
+            yield Problem(ob.name, f"{act.name}: it has no vertex group or colours {name}")
         if act.is_timed and act.frame_end < least:
             yield Problem(ob.name, f"{act.name}: its end frame is not after its start")
         if act.kind == "PIN" and act.target and act.target.name not in scene.objects:
             yield Problem(ob.name, f"{act.name}: {act.target.name} is not in the scene")
+
+
+def _regions(ob: bpy.types.Object) -> Iterator[Problem]:
+    physics = ob.impetus
+    for what, scale in (("stiffness", physics.stiffness_scale), ("density", physics.density_scale)):
+        if scale.group and scale.group not in weight_names(ob):
+            text = f"Regions of {what}: it has no vertex group or colours {scale.group}"
+            yield Problem(ob.name, text)
 
 
 def _air(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:

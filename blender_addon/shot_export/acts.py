@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from impetus.backend.contract import forces as f
 from impetus.backend.contract.arrays import ArrayRef, ArraySet
-from impetus.backend.contract.errors import ShotError
 
 from ..acts.properties import BLOWS, ImpetusAct
+from .groups import group_of
 from .things import Thing
 from .transforms import rigid
 
@@ -61,7 +61,7 @@ class ActReader:
         if act.kind == "RELEASE":
             direction = tuple(np.array(act.direction, np.float64).tolist())
             return f.Release(name, thing.name, act.frame_start, act.frame_end, direction)
-        group = _group(name, thing, act, arrays)
+        group = group_of(name, thing, act.vertex_group, arrays)
         if act.kind in BLOWS:
             # A blow happens at once: what it is at its frame is what its key there says.
             blow = self._at(samples, act.frame_start)
@@ -87,16 +87,3 @@ class ActReader:
             return None
         poses = rigid(act.target.name, np.stack(samples.targets), self._metres)
         return arrays.add(poses)
-
-
-def _group(name: str, thing: Thing, act: ImpetusAct, arrays: ArraySet) -> f.Group | None:
-    if not act.vertex_group:
-        return None
-    weights = thing.mesh.groups.get(act.vertex_group) if thing.mesh is not None else None
-    if weights is None:
-        raise ShotError(
-            name,
-            f"expected a vertex group {act.vertex_group!r} on {thing.name}, found none.",
-            "Choose one of the object's vertex groups, or none for the whole object.",
-        )
-    return f.Group(act.vertex_group, arrays.add(weights))

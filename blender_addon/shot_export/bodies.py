@@ -20,10 +20,13 @@ from impetus.backend.contract.materials import (
     Snow,
     Water,
 )
+from impetus.backend.contract.regions import Scale
 from impetus.backend.contract.shot import Body, Contact, Looks, Mesh
 
 from ..captures.reading import capture_of, is_capture
 from ..physics import ImpetusPhysics
+from ..regions.properties import ImpetusScale
+from .groups import scale_of
 from .looks import LooksReader
 from .things import Thing
 from .transforms import Placing, place
@@ -96,7 +99,15 @@ class BodyReader:
             thickness=physics.thickness * self._metres,
             splat_density=physics.splat_density,
             capture=capture,
+            stiffness_scale=self._scale(thing, "stiffness", physics.stiffness_scale),
+            density_scale=self._scale(thing, "density", physics.density_scale),
         )
+
+    def _scale(self, thing: Thing, what: str, scale: ImpetusScale) -> Scale | None:
+        hard = what == "stiffness" and thing.original.impetus.material == "RIGID"
+        if thing.role != "DYNAMIC" or is_capture(thing.original) or hard:
+            return None
+        return scale_of(thing, what, scale, self._arrays)
 
     def _placing(self, thing: Thing) -> Placing:
         """A dynamic or static body stands where it is at the simulation's start."""

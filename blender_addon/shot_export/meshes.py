@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+LUMINANCE = np.array([0.2126, 0.7152, 0.0722])
+"Of linear Rec.709."
 MESHABLE = frozenset({"MESH", "CURVE", "SURFACE", "FONT", "META"})
 
 
@@ -30,7 +32,7 @@ class Triangles:
     "f4 (F, 3, 4), linear, by attribute name; the one that renders comes first."
     materials: tuple[bpy.types.Material | None, ...]
     groups: dict[str, Array]
-    "f4 (V,), weights of the vertex groups that were asked for and are there."
+    "f4 (V,), weights of the vertex groups and colour attributes that were asked for, if there."
 
     def stretched(self, stretch: NDArray[np.float64]) -> "Triangles":
         """Return the mesh under a linear map (3, 3), turned so that outside stays outside."""
@@ -53,7 +55,7 @@ class Triangles:
 
 
 def read_mesh(evaluated: bpy.types.Object, groups: Collection[str] = ()) -> Triangles | None:
-    """Return the triangles of an evaluated object, with weights of some of its vertex groups.
+    """Return the triangles of an evaluated object, with weights of some of its groups.
 
     None where it has no faces.
     """
@@ -105,7 +107,7 @@ def _triangles(
         {layer.name: _uv(layer)[loops] for layer in _rendered_first(mesh.uv_layers)},
         _colors(mesh, triangles, loops),
         _materials(evaluated, mesh),
-        _weights(evaluated, mesh, groups),
+        read_weights(evaluated, mesh, groups),
     )
 
 
@@ -138,17 +140,32 @@ def _colors(mesh: bpy.types.Mesh, triangles: Array, loops: Array) -> dict[str, A
     return found
 
 
-def _weights(
-    evaluated: bpy.types.Object, mesh: bpy.types.Mesh, names: Collection[str]
+def read_weights(
+    ob: bpy.types.Object, mesh: bpy.types.Mesh, names: Collection[str]
 ) -> dict[str, Array]:
-    index = {group.index: group.name for group in evaluated.vertex_groups if group.name in names}
+    """Return weights (V,) by name: of vertex groups, else the brightness of colour attributes."""
+    index = {group.index: group.name for group in ob.vertex_groups if group.name in names}
     found: dict[str, Array] = {n: np.zeros(len(mesh.vertices), np.float32) for n in index.values()}
     if found:
         for vertex in mesh.vertices:
             for part in vertex.groups:
                 if part.group in index:
                     found[index[part.group]][vertex.index] = part.weight
+    for attribute in mesh.color_attributes:
+        if attribute.name in names and attribute.name not in found:
+            found[attribute.name] = _brightness(mesh, attribute)
     return found
+
+
+def _brightness(mesh: bpy.types.Mesh, attribute: bpy.types.Attribute) -> Array:
+    """Return the luminance (V,), 0 to 1, of a colour attribute; the mean of a vertex's corners."""
+    colors = _read(attribute.data, "color", (len(attribute.data), 4), np.float32)
+    bright = np.clip(colors[:, :3] @ LUMINANCE, 0, 1)
+    if attribute.domain != "CORNER":
+        return bright.astype(np.float32)
+    vertex = _read(mesh.loops, "vertex_index", (len(mesh.loops),), np.int32)
+    total, count = (np.bincount(vertex, w, len(mesh.vertices)) for w in (bright, None))
+    return (total / np.maximum(count, 1)).astype(np.float32)
 
 
 def _materials(

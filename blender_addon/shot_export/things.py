@@ -109,8 +109,14 @@ class Things:
     def _mesh(self, evaluated: bpy.types.Object, original: bpy.types.Object) -> Triangles | None:
         """Instances share their geometry: read it once."""
         data = evaluated.data
-        groups = frozenset(act.vertex_group for act in original.impetus.acts)
-        key = (data.as_pointer(), tuple(slot.material for slot in evaluated.material_slots), groups)
+        physics = original.impetus
+        groups = {act.vertex_group for act in physics.acts}
+        groups |= {physics.stiffness_scale.group, physics.density_scale.group}
+        key = (
+            data.as_pointer(),
+            tuple(slot.material for slot in evaluated.material_slots),
+            frozenset(groups),
+        )
         if key not in self._meshes:
             self._meshes[key] = read_mesh(evaluated, groups)
         return self._meshes[key]

@@ -141,6 +141,27 @@ class ColliderField:
         """
         return max(SOLID_SHELL, 0.5 + float(self._collider.distance.min()) / spacing)
 
+    def top_speed(
+        self,
+        start: NDArray[np.float64],
+        end: NDArray[np.float64],
+        seconds: float,
+        box: tuple[NDArray[np.float64], NDArray[np.float64]],
+    ) -> float:
+        """Return the speed [m/s] of its fastest point between two poses (4, 4).
+
+        0 where it stays away from a box, low and high corner (3,) m, on the whole way.
+        """
+        ends = [motion_between(start, end, seconds, fraction) for fraction in (0.0, 1.0)]
+        arms = [motion.rotation @ self._middle for motion in ends]
+        middles = [m.translation + arm for m, arm in zip(ends, arms, strict=True)]
+        low, high = np.min(middles, axis=0) - self._reach, np.max(middles, axis=0) + self._reach
+        if (low > box[1]).any() or (high < box[0]).any():
+            return 0.0
+        velocity, spin = ends[0].velocity, ends[0].spin
+        fastest = max(float(np.linalg.norm(velocity + np.cross(spin, arm))) for arm in arms)
+        return fastest + float(np.linalg.norm(spin)) * self._reach
+
     def table(self, motion: Motion, corner: NDArray[np.float64]) -> NDArray[np.float32]:
         """Pack all that the kernels need to know into (8, 3); world is relative to `corner`."""
         collider = self._collider

@@ -63,8 +63,11 @@ def is_flow_near(at: i32, sx: i32, sy: i32, flow: template) -> i32:
     found = 0
     for i, j in ti.ndrange((-REACH, REACH - 1), (-REACH, REACH - 1)):
         for k in range(-REACH, REACH - 1):
-            if found == 0:
-                found = flow[at + i * sx + j * sy + k]
+            # Before the first node there is nothing; over the other borders of the lattice lie
+            # nodes of its padding, which never are where a particle's stencil starts.
+            near = at + i * sx + j * sy + k
+            if found == 0 and near >= 0:
+                found = flow[near]
     return found
 
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..fields import Field
 from .forces.given import BodyPush, Hold, Impulse
+from .materials.laws import Law
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,21 @@ class Particles:
     "(n,) index into the laws."
     body: NDArray[np.int32]
     "(n,)."
+    density: NDArray[np.float32] | None = None
+    """(n,) kg/m^3 at rest, no less than that of the law, which bounds the step; the law's where
+    absent."""
+
+    def masses(self, laws: Sequence[Law]) -> NDArray[np.float64]:
+        """Return each one's mass (n,) in kg."""
+        density = self.density
+        if density is None:
+            density = np.array([law.density for law in laws])[self.law]
+        return np.asarray(self.volume * density.astype(np.float64))
+
+    def only(self, which: NDArray[Any]) -> "Particles":
+        """Return those that a mask (n,) or a list of rows chooses."""
+        given = {name: value for name, value in vars(self).items() if value is not None}
+        return Particles(**{name: value[which] for name, value in given.items()})
 
 
 @dataclass(frozen=True)

@@ -55,6 +55,10 @@ STRIDE = 0.25
 """Cells that the fastest particle may move in a substep."""
 DRIFT = 0.98
 """Cells that particles may move before they are sorted again; under 1, as the blocks rely on it."""
+SWEEP = 0.5
+"""Cells that the fastest collider may move in a substep: thin ones then meet every node."""
+MOST_STEPS = 20_000
+"""Substeps of an interval that colliders alone may ask for."""
 RIDE = 0.3
 """Cells that the grid may move before the tracers follow."""
 RIDE_SUBSTEPS = 6
@@ -98,10 +102,9 @@ class MpmSolver:
         if len(meeting.field) < bodies:
             raise ValueError(f"Expected to be told how {bodies} bodies meet, got {meeting}.")
         self._stepper = Stepper(domain, laws, counts, colliders, ground, meeting)
-        self._load(particles, tracers)
+        mass = particles.masses(laws)
+        self._load(particles, mass, tracers)
         self._parents = _parents(particles, tracers)
-        density = np.array([law.density for law in laws])
-        mass = particles.volume * density[particles.law]
         self._acting = Acting(domain, regions, particles, mass)
         self._rigid = rigid
         self._gravity = np.zeros(3)
@@ -109,6 +112,7 @@ class MpmSolver:
         self._top_speed = float(np.abs(particles.velocity).max(initial=0))
         waves = self._stepper.table[particles.law, WAVE2]
         self._top_wave = math.sqrt(waves.max(initial=1e-12))
+        self._sweep = math.inf
         self._last_step = 0.0
         self._drift = 0.0
         self._tracer_drift = math.inf
@@ -117,9 +121,8 @@ class MpmSolver:
         self._steps: list[float] = []
         self._placed: list[Floats] = []
 
-    def _load(self, particles: Particles, tracers: Tracers) -> None:
+    def _load(self, particles: Particles, mass: NDArray[np.float64], tracers: Tracers) -> None:
         layout = self._stepper.layout
-        density = np.array([law.density for law in self._laws])
         for given, points in (
             (particles, self._stepper.particles),
             (tracers, self._stepper.tracers),
@@ -136,7 +139,7 @@ class MpmSolver:
                     "velocity": np.asarray(given.velocity, np.float32),
                     "gradient": np.zeros((count, 3, 3), np.float32),
                     "stress": np.zeros((count, 6), np.float32),
-                    "mass": (given.volume * density[given.law]).astype(np.float32),
+                    "mass": mass.astype(np.float32),
                     "volume": np.asarray(given.volume, np.float32),
                     "history": np.zeros(count, np.float32),
                     "law": np.asarray(given.law, np.int32),
@@ -162,6 +165,7 @@ class MpmSolver:
         self._gravity = np.asarray(push.gravity, float)
         force = push.force()
         self._acting.begin(push, seconds)
+        self._sweep = self._longest_sweep(push, seconds)
         # Every interval starts sorted, so that a restored one goes on with the same bits.
         self._sort()
         done, count, smallest, top = 0.0, 0, math.inf, self._top_speed
@@ -190,7 +194,15 @@ class MpmSolver:
         wave = wave_step(self._top_wave, h)
         fastest = max(self._top_speed, self._rigid.top_speed() if self._rigid else 0.0)
         stride = STRIDE * h / max(fastest + self._acting.coming_speed, 1e-9)
-        return min(wave, stride, self._largest_step, self._acting.largest_step)
+        return min(wave, stride, self._sweep, self._largest_step, self._acting.largest_step)
+
+    def _longest_sweep(self, push: Push, seconds: float) -> float:
+        """Return the longest substep [s] in which no collider passes over nodes."""
+        h, low = self._domain.spacing, np.asarray(self._domain.origin)
+        box = low, low + h * np.asarray(self._domain.shape)
+        ways = zip(self._stepper.colliders, push.collider_from, push.collider_to, strict=True)
+        speed = max((one.top_speed(a, b, seconds, box) for one, a, b in ways), default=0.0)
+        return max(SWEEP * h / max(speed, 1e-9), seconds / MOST_STEPS)
 
     def _tables(self, push: Push, seconds: float, fraction: float) -> list[Floats]:
         """Place the colliders at a fraction of the interval."""

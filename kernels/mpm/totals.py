@@ -144,10 +144,9 @@ def sample_particles(
     f = particles.deformation.to_numpy()[chosen].astype(float)
     history = particles.history.to_numpy()[chosen].astype(float)
     strain, lost = np.zeros(len(chosen)), np.zeros(len(chosen))
-    for number, one in enumerate(laws):
-        mine = law == number
-        if mine.any():
-            strain[mine], lost[mine] = strain_of(one, f[mine]), damage(one, history[mine])
+    for number in np.unique(law[law != FROZEN]):
+        one, mine = laws[number], law == number
+        strain[mine], lost[mine] = strain_of(one, f[mine]), damage(one, history[mine])
     speed[law == FROZEN] = 0.0
     body = particles.body.to_numpy()[chosen]
     return Sample(position[chosen], speed, strain, lost, body)
@@ -168,8 +167,8 @@ def _rows(
     rows[KINETIC] = (v**2).sum(axis=1) + moment * np.einsum("nij,nij->n", c, c)
     rows[KINETIC] *= 0.5 * m
     rows[MOMENT] = m * x.T
-    for number, one in enumerate(laws):
-        mine = slice(None) if len(laws) == 1 else law == number
+    for number in np.unique(law):
+        one, mine = laws[number], slice(None) if len(laws) == 1 else law == number
         rows[ELASTIC, mine] = volume[mine] * energy_density(one, f[mine], history[mine])
         rows[VOLUME, mine] = volume[mine] * volume_ratio(one, f[mine], history[mine])
     return rows

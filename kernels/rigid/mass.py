@@ -15,6 +15,8 @@ class Mass:
     mass: float
     center: Floats
     inertia: Floats
+    volume: float
+    "m^3."
 
 
 def mass_of(vertices: NDArray[np.float32], triangles: NDArray[np.int32], density: float) -> Mass:
@@ -41,4 +43,20 @@ def mass_of(vertices: NDArray[np.float32], triangles: NDArray[np.int32], density
     second += np.einsum("n,nki,nkj->ij", six, corners, corners)
     second = second / 120 - volume * np.outer(center, center)
     inertia = density * (np.trace(second) * np.eye(3) - second)
-    return Mass(density * float(volume), near + center, (inertia + inertia.T) / 2)
+    inertia = (inertia + inertia.T) / 2
+    return Mass(density * float(volume), near + center, inertia, float(volume))
+
+
+def mass_of_points(points: NDArray[np.float32], density: Floats, volume: float) -> Mass:
+    """Sum up matter of a density that differs from place to place.
+
+    `points` (n, 3) m stand for equal shares of `volume` m^3, `density` (n,) is theirs in kg/m^3.
+    Each share counts as a cube that is filled evenly.
+    """
+    share = volume / len(points)
+    mass, places = density * share, np.asarray(points, np.float64)
+    total = float(mass.sum())
+    center = mass @ places / total
+    arm = places - center
+    second = np.einsum("n,ni,nj->ij", mass, arm, arm) + total * share ** (2 / 3) / 12 * np.eye(3)
+    return Mass(total, center, np.trace(second) * np.eye(3) - second, volume)

@@ -123,6 +123,7 @@ class RigidWorld:
         # Taichi has no empty arrays: a world without planes has one that is not there.
         self._planes = planes if len(planes) else np.zeros((1, 6))
         self.mass = np.array([[body.mass.mass] for body in bodies])
+        self.volume = [body.mass.volume for body in bodies]
         self.inertia = np.array([body.mass.inertia for body in bodies])
         self._inverse = np.linalg.inv(self.inertia)
         things = len(solids)

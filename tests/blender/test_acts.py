@@ -131,8 +131,10 @@ def test_instances_are_pushed_each(scene, cube):
 
 def test_what_cannot_act_is_told_before_and_refused(scene, cube):
     act = add_act(cube, "PIN", vertex_group="Gone")
-    assert told(scene) == [("Cube", "Pin: it has no vertex group Gone")]
-    with pytest.raises(ShotError, match=r"expected a vertex group 'Gone' on Cube, found none"):
+    assert told(scene) == [("Cube", "Pin: it has no vertex group or colours Gone")]
+    with pytest.raises(
+        ShotError, match=r"expected a vertex group or colour attribute 'Gone' on Cube"
+    ):
         export(scene)
     act.vertex_group = "Top"
     assert told(scene) == []

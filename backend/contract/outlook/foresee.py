@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..shot import FrameRange, SimulationSettings
-from .load import MOVING_SHARE, memory_bytes
+from .load import MOVING_SHARE, grid_bytes, memory_bytes
 from .pace import Pace, materials_key
 from .reach import automatic_reach
 from .standing import Standing
@@ -78,7 +78,8 @@ def foresee(bodies: Sequence[Standing], plan: Plan, pace: Pace) -> Outlook | Non
     at_rest = substeps(dynamic, spacing, frame_seconds, 0.0)
     fast = substeps(dynamic, spacing, frame_seconds, speed)
     slowest = min(soft, key=lambda b: _step(b, spacing), default=None)
-    nodes = int(np.prod(np.ceil((high - low) / spacing))) if soft else 0
+    cells = np.ceil((high - low) / spacing - 1e-6) if soft else np.zeros(3)
+    grid = grid_bytes(cells.tolist(), [body.material for body in soft if body.material])
     tracers = round(plan.splats * (MOVING_SHARE if len(dynamic) < len(bodies) else 1.0))
     count = sum(particles.values())
     return Outlook(
@@ -89,7 +90,7 @@ def foresee(bodies: Sequence[Standing], plan: Plan, pace: Pace) -> Outlook | Non
         substeps_at_rest=at_rest,
         substeps=fast,
         slowest=slowest.name if slowest else "",
-        memory_bytes=memory_bytes(count, tracers if soft else 0, plan.splats, nodes),
+        memory_bytes=memory_bytes(count, tracers if soft else 0, plan.splats, grid),
         seconds=_seconds(
             dynamic, plan, pace, steps * (at_rest + fast) / 2 * (count or len(dynamic))
         ),

@@ -1,48 +1,25 @@
 """What the solver is given: grid, laws, particles, colliders, ground; made when it is needed."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from ....kernels.mesh_distance import signed_distance_grid
 from ....kernels.mpm.colliders import Collider, Plane
 from ....kernels.mpm.contact.given import Meeting
-from ....kernels.mpm.materials.laws import (
-    BrittleLaw,
-    CreamLaw,
-    ElasticLaw,
-    Law,
-    MetalLaw,
-    PlasticineLaw,
-    RubberLaw,
-    SandLaw,
-    SnowLaw,
-    WaterLaw,
-)
+from ....kernels.mpm.materials.laws import Law
 from ....kernels.mpm.solver import Domain, Particles
+from ....kernels.rigid.shape import Solid
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
-from ...contract.materials import (
-    Brittle,
-    Cream,
-    Elastic,
-    Flowing,
-    Material,
-    Metal,
-    Plasticine,
-    Rigid,
-    Rubber,
-    Sand,
-    Snow,
-    Water,
-)
+from ...contract.materials import Flowing, Rigid
 from ...contract.outlook.standing import particle_edge
 from ...contract.shot import Body, Shot
+from .laws import factors, laws_of
 from .rigid import RigidMatter, rigid_matter
-from .sampling import lattice_inside
+from .sampling import is_inside, lattice_inside
 from .seeds import body_rng
 from .shape import Shape, pose_at, solidify, thickness_of
 
@@ -50,7 +27,9 @@ COLLIDER_MARGIN = 4
 "Cells of distance kept around a collider."
 COLLIDER_NODES = 4_000_000
 "A collider with more nodes than this is sampled more coarsely."
-NOWHERE = np.zeros((0, 3))
+NOWHERE, NO_NUMBERS = np.zeros((0, 3), np.float32), np.zeros(0, np.int32)
+GIVE = 0.01
+"Cells that what flows may start inside of something: rounding, and distances that are sampled."
 WALL_NODES = 3.0
 "Nodes through a collider's mean thickness: its inside is lost between fewer."
 
@@ -90,55 +69,68 @@ def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Dom
     rigid = None
     if solid:
         rigid = rigid_matter(shot, arrays, shapes, solid, around, plane, domain)
-    particles = _particles(shot, arrays, shapes, dynamic, domain.spacing)
-    return Matter(
-        domain,
-        tuple(law_of(shot.bodies[i].material) for i in dynamic),
-        particles if rigid is None else _displaced(shot, particles, rigid),
-        colliders,
-        tuple(touched),
-        plane,
-        meeting_of(shot),
-        rigid,
-    )
+    laws, particles = _particles(shot, arrays, shapes, dynamic, domain.spacing)
+    meeting, numbers = meeting_of(shot), tuple(touched)
+    made = Matter(domain, laws, particles, colliders, numbers, plane, meeting, rigid)
+    return replace(made, particles=_displaced(shot, arrays, shapes, domain, made))
 
 
-LAWS: dict[type[Material], type[Law]] = {
-    Elastic: ElasticLaw,
-    Rubber: RubberLaw,
-    Metal: MetalLaw,
-    Plasticine: PlasticineLaw,
-    Brittle: BrittleLaw,
-    Sand: SandLaw,
-    Snow: SnowLaw,
-    Cream: CreamLaw,
-    Water: WaterLaw,
-}
+def _displaced(
+    shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain, made: Matter
+) -> Particles:
+    """Leave out the sand and water that start in something else: they would stay inside of it.
 
-
-def _displaced(shot: Shot, particles: Particles, rigid: RigidMatter) -> Particles:
-    """Leave out the sand and water that rigid bodies stand in: it would stay inside of them."""
+    What flows gives way to what does not, to the ground, and to what flows and comes before it.
+    """
     flows = np.array([isinstance(body.material, Flowing) for body in shot.bodies], bool)
+    particles = made.particles
+    loose = np.flatnonzero(flows[particles.body])
+    if not len(loose):
+        return particles
+    at, mine = particles.position[loose], particles.body[loose]
+    out = np.zeros(len(loose), bool)
+    if made.ground is not None:
+        out |= at[:, 2] < made.ground.height - GIVE * domain.spacing
+    for pose, solid in _firm(shot, arrays, made):
+        out |= solid.distances((at - pose[:3, 3]) @ pose[:3, :3]) < -GIVE * domain.spacing
+    for i, (body, shape) in enumerate(zip(shot.bodies, shapes, strict=True)):
+        if body.role == "dynamic" and not isinstance(body.material, Rigid):
+            pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
+            behind = (mine > i) if flows[i] else np.ones(len(mine), bool)
+            out |= behind & (mine != i) & _inside(body, shape, pose, at, domain.spacing)
     kept = np.ones(len(particles.position), bool)
-    for body in rigid.bodies:
-        local = (particles.position - body.pose[:3, 3]) @ body.pose[:3, :3]
-        kept &= body.solid.distances(local) > 0
-    kept |= ~flows[particles.body]
+    kept[loose[out]] = False
     if missing := set(particles.body) - set(particles.body[kept]):
         raise ShotError(
             shot.bodies[min(missing)].name,
-            "expected some of it outside of the rigid bodies, got all of it inside.",
+            "expected some of it outside of all other bodies, got all of it inside.",
             "Move them apart.",
         )
-    return Particles(**{name: value[kept] for name, value in vars(particles).items()})
+    return particles.only(kept)
 
 
-def law_of(material: Material | None) -> Law:
-    """Return the law of a dynamic body's material; both name their parameters alike."""
-    assert not isinstance(material, Rigid | None)
-    values = msgspec.structs.asdict(material)
-    del values["friction"]
-    return LAWS[type(material)](**values)
+def _firm(
+    shot: Shot, arrays: ArraySet, made: Matter
+) -> Iterator[tuple[NDArray[np.float64], Solid]]:
+    """Yield the rigid bodies and the colliders with their poses (4, 4)."""
+    for body in made.rigid.bodies if made.rigid is not None else ():
+        yield body.pose, body.solid
+    for i, collider in zip(made.collider_bodies, made.colliders, strict=True):
+        origin = np.asarray(collider.origin)
+        pose = pose_at(shot, arrays, shot.bodies[i].poses, shot.frames.simulation_start)
+        yield pose, Solid(collider.distance, origin, collider.spacing, np.zeros((0, 3)))
+
+
+def _inside(
+    body: Body, shape: Shape, pose: NDArray[np.float64], at: NDArray[np.float32], spacing: float
+) -> NDArray[np.bool_]:
+    """Return which places (n, 3) m, world, are in the matter of a body."""
+    local = ((at - pose[:3, 3]) @ pose[:3, :3]).astype(np.float32)
+    thickness = thickness_of(body, shape, spacing)
+    near = ((local >= shape.low - thickness) & (local <= shape.high + thickness)).all(axis=1)
+    found = np.zeros(len(at), bool)
+    found[near] = is_inside(shape, np.ascontiguousarray(local[near]), thickness)
+    return found
 
 
 def meeting_of(shot: Shot) -> Meeting:
@@ -165,33 +157,51 @@ def volume_of(body: Body, shape: Shape, spacing: float) -> float:
 
 def _particles(
     shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], dynamic: list[int], spacing: float
-) -> Particles:
-    position, velocity, volume, count = [NOWHERE], [NOWHERE], [np.zeros(0)], []
+) -> tuple[tuple[Law, ...], Particles]:
+    laws: list[Law] = []
+    made = [Particles(NOWHERE, NOWHERE, NOWHERE[:, 0], NO_NUMBERS, NO_NUMBERS, NOWHERE[:, 0])]
     for i in dynamic:
         body, shape = shot.bodies[i], shapes[i]
-        cell = particle_cell(shot, body, shape, spacing)
-        rng = body_rng(shot.seed, body.name, "particles")
-        local, filled = lattice_inside(shape, cell, thickness_of(body, shape, spacing), rng)
-        if not len(local):
-            raise ShotError(
-                f"{body.name}, mesh",
-                f"expected room for particles {cell:.3g} m apart, found none.",
-                "Give it thickness, or raise the resolution.",
-            )
+        assert body.material is not None
+        local, each = _filling(shot, body, shape, spacing)
         pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
         world = local @ pose[:3, :3].T + pose[:3, 3]
-        each = shape.volume / len(world) if shape.closed else filled
-        position.append(world)
-        velocity.append(body.velocity + np.cross(body.angular_velocity, world - world.mean(axis=0)))
-        volume.append(np.full(len(world), each))
-        count.append(len(world))
-    return Particles(
-        np.concatenate(position).astype(np.float32),
-        np.concatenate(velocity).astype(np.float32),
-        np.concatenate(volume).astype(np.float32),
-        np.repeat(np.arange(len(dynamic), dtype=np.int32), np.array(count, int)),
-        np.repeat(np.array(dynamic, np.int32), np.array(count, int)),
+        scales = body.stiffness_scale, body.density_scale
+        at = world.astype(np.float32)
+        stiffness, density = (factors(shot, arrays, body, scale, at) for scale in scales)
+        own, law = laws_of(body.material, stiffness, density)
+        velocity = body.velocity + np.cross(body.angular_velocity, world - world.mean(axis=0))
+        made.append(
+            Particles(
+                at,
+                velocity.astype(np.float32),
+                np.full(len(at), each, np.float32),
+                law + np.int32(len(laws)),
+                np.full(len(at), i, np.int32),
+                (body.material.density * density).astype(np.float32),
+            )
+        )
+        laws += own
+    names = vars(made[0])
+    return tuple(laws), Particles(
+        **{name: np.concatenate([getattr(part, name) for part in made]) for name in names}
     )
+
+
+def _filling(
+    shot: Shot, body: Body, shape: Shape, spacing: float
+) -> tuple[NDArray[np.float32], float]:
+    """Return places (n, 3) inside of a body, in its own space, and the volume of each in m^3."""
+    cell = particle_cell(shot, body, shape, spacing)
+    rng = body_rng(shot.seed, body.name, "particles")
+    local, filled = lattice_inside(shape, cell, thickness_of(body, shape, spacing), rng)
+    if not len(local):
+        raise ShotError(
+            f"{body.name}, mesh",
+            f"expected room for particles {cell:.3g} m apart, found none.",
+            "Give it thickness, or raise the resolution.",
+        )
+    return local, shape.volume / len(local) if shape.closed else filled
 
 
 def _collider(shot: Shot, arrays: ArraySet, body: Body, shape: Shape, domain: Domain) -> Collider:

@@ -17,6 +17,7 @@ from ...contract.outlook.load import (
     PARTICLE_STATE,
     SPLAT_BYTES,
     TRACER_STATE,
+    grid_bytes,
     memory_bytes,
 )
 from ...contract.outlook.standing import particle_count
@@ -32,9 +33,10 @@ from .fitted import fitted_count, fitted_splats
 from .herds import Herds
 from .looks import BodySplats, body_splats, concatenate
 from .matter import Matter, matter_of, volume_of
+from .overlaps import overlaps
 from .seeds import body_rng
 from .shape import Shape, pose_at, shape_of, solidify, thickness_of
-from .steps import slow_bodies
+from .steps import fast_colliders, slow_bodies
 
 FLOWING_WEIGHT = 3.0
 "What flows is shown through and through: each m^2 of their surface counts as so many."
@@ -114,7 +116,8 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
     owns = _owns(shot, arrays)
     shapes = _shapes(shot, arrays, owns)
     domain = domain_of(shot, arrays, shapes)
-    slow = slow_bodies(shot, domain)
+    slow = slow_bodies(shot, arrays, domain) + fast_colliders(shot, arrays, shapes, domain)
+    inside = overlaps(shot, arrays, shapes, domain)
     counts = splat_counts(shot, arrays, shapes, owns)
     needed = _estimate(shot, arrays, shapes, domain, counts)
     _require_memory(shot, needed)
@@ -141,7 +144,7 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
         if own is not None and made[1] is not None:
             captured.append((sum(len(part.mean) for part in parts), made[1], own.linear))
         parts.append(_placed(shot, arrays, body, made[0]))
-    said = _warnings(shot, shapes, domain, owns) + slow
+    said = _warnings(shot, shapes, domain, owns) + slow + inside
     return _assembled(shot, arrays, shapes, domain, parts, gathered(captured), needed, said)
 
 
@@ -164,12 +167,16 @@ def _shapes(shot: Shot, arrays: ArraySet, owns: Sequence[OwnSplats | None]) -> l
     """Measure all bodies; a capture that takes part in the physics is what its splats enclose."""
     found: list[Shape] = []
     hulls: dict[object, Hull] = {}
+    known: dict[object, Shape] = {}
     for body, own in zip(shot.bodies, owns, strict=True):
         hull: Hull | None = None
         if own is not None and (body.role == "dynamic" or body.contact is not None):
             hull = hulls.get(body.capture) or hull_of(body.name, own)
             hulls[body.capture] = hull
-        found.append(shape_of(body, arrays, hull))
+        key = (body.mesh, body.capture, body.role == "dynamic", hull is None)
+        if key not in known:
+            known[key] = shape_of(body, arrays, hull)
+        found.append(known[key])
     return found
 
 
@@ -281,6 +288,12 @@ def _warnings(
             )
         if shape.turned:
             said.append(f"{body.name}: its faces point inwards; they are turned around.")
+        if shape.crossed:
+            said.append(
+                f"{body.name}: its faces cross each other, or some parts are inside out; all that "
+                f"is inside counts, once: {shape.volume:.3g} m³. Join its parts (a Boolean or a "
+                "Remesh modifier), or recalculate its normals (Shift N)."
+            )
         # 6 V / A is the edge of a cube and the diameter of a ball
         cells = 6 * volume_of(body, shape, domain.spacing) / shape.area / domain.spacing
         grainy = body.role == "dynamic" and not isinstance(body.material, Rigid)
@@ -312,8 +325,9 @@ def _estimate(
             disk += count * (
                 ROUND_DISK_BYTES if isinstance(body.material, Flowing) else SOLID_DISK_BYTES
             )
-    nodes = int(np.prod([float(n) for n in domain.shape])) if domain and particles else 0
-    memory = memory_bytes(particles, tracers, sum(counts), nodes)
+    cells = domain.shape if domain and particles else (0, 0, 0)
+    materials = [body.material for body in shot.bodies if body.material is not None]
+    memory = memory_bytes(particles, tracers, sum(counts), grid_bytes(cells, materials))
     memory += sum(array.nbytes for array in arrays.values())
     memory += sum(3 * b.capture.harmonics.nbytes for b in shot.bodies if b.capture is not None)
     frames = shot.frames.last - shot.frames.simulation_start + 1

@@ -1,24 +1,30 @@
 """Rigid bodies made ready: shapes, masses, colliders, and the world that they live in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....kernels.mpm.colliders import Collider, Plane
 from ....kernels.mpm.input import Domain
-from ....kernels.rigid.mass import mass_of
+from ....kernels.rigid.mass import Mass, mass_of, mass_of_points
 from ....kernels.rigid.shape import Solid, solid_of, surface_points
 from ....kernels.rigid.world import Bounds, Obstacle, RigidBody, RigidWorld
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
 from ...contract.materials import Rigid
 from ...contract.shot import Body, Shot
+from .laws import factors
+from .sampling import lattice_inside
+from .seeds import body_rng
 from .shape import Shape, pose_at, solidify, thickness_of
 
 DEEPEST = 0.1
 "Share of the smaller one's reach that bodies may start inside each other; they move apart then."
+
+MASS_POINTS = 30_000
+"Of a body whose density differs, or whose mesh crosses itself."
 
 Mesh = tuple[NDArray[np.float32], NDArray[np.int32]]
 
@@ -62,7 +68,7 @@ def rigid_matter(
         bodies.append(
             RigidBody(
                 known[key],
-                mass_of(*mesh, body.material.density),
+                _mass(shot, arrays, body, shape, mesh),
                 pose_at(shot, arrays, body.poses, shot.frames.simulation_start),
                 body.velocity,
                 body.angular_velocity,
@@ -95,6 +101,22 @@ def closed_mesh(body: Body, shape: Shape, spacing: float) -> Mesh:
             "Recalculate its normals (Shift N), or give it thickness (a Solidify modifier).",
         )
     return mesh
+
+
+def _mass(shot: Shot, arrays: ArraySet, body: Body, shape: Shape, mesh: Mesh) -> Mass:
+    """Return a body's mass, exactly; where its density differs, from points inside of it."""
+    assert body.material is not None
+    density = body.material.density
+    if body.density_scale is None and not shape.crossed:
+        return mass_of(*mesh, density)
+    solid = replace(shape, vertices=mesh[0], triangles=mesh[1], closed=True)
+    volume = shape.volume or mass_of(*mesh, density).volume
+    rng = body_rng(shot.seed, body.name, "mass")
+    points, _ = lattice_inside(solid, (volume / MASS_POINTS) ** (1 / 3), 0.0, rng)
+    pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
+    world = (points @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32)
+    factor = factors(shot, arrays, body, body.density_scale, world)
+    return mass_of_points(points, density * factor, volume)
 
 
 def _obstacle(shape: Shape, collider: Collider) -> Obstacle:

@@ -1,11 +1,11 @@
 """A body's geometry, ready to be sampled: oriented, measured; and where tracks stand at a frame."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ....kernels.mesh_distance import is_closed, mesh_volume
+from ....kernels.mesh_distance import is_closed, mesh_volume, winding_number
 from ...contract.arrays import Array, ArrayRef, ArraySet
 from ...contract.errors import ShotError
 from ...contract.outlook.standing import DEFAULT_THICKNESS
@@ -13,6 +13,11 @@ from ...contract.shot import Body, FrameRange, Shot
 
 FLAT = 1e-5
 "A closed mesh whose mean thickness (2 V / A) is below this share of its diagonal has no volume."
+
+LOOKS = 8000
+"Places in a mesh's bounds at which it is looked whether they are inside."
+CROSSED = 0.05
+"Share by which the volume that the faces enclose differs from what is inside, where they cross."
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,8 @@ class Shape:
     `vertices` (V, 3) f32, `triangles` (F, 3) i32 counter-clockwise seen from outside,
     `corner_normals` (F, 3, 3) f32 unit (shading), `face_normals` (F, 3) f32 unit, `areas` (F,) m^2;
     `volume` in m^3, 0 for an open mesh; `turned`: the mesh came inside out, and its corners run
-    backwards now.
+    backwards now; `crossed`: its parts overlap or some are inside out, so that its faces enclose
+    another volume than there is inside, which is what counts.
     """
 
     vertices: NDArray[np.float32]
@@ -33,6 +39,7 @@ class Shape:
     closed: bool
     volume: float
     turned: bool
+    crossed: bool = False
 
     @property
     def area(self) -> float:
@@ -72,6 +79,11 @@ def shape_of(
     face_normals = cross / np.maximum(2 * areas, np.finfo(np.float64).tiny)[:, None]
     closed = is_closed(triangles)
     volume = float(mesh_volume(vertices, triangles)) if closed else 0.0
+    crossed = False
+    if body.role == "dynamic" and closed and hull is None:
+        inside, error = _inside_volume(vertices, triangles, abs(volume))
+        crossed = abs(abs(volume) - inside) > CROSSED * inside + error
+        volume = float(np.copysign(inside, volume)) if crossed else volume
     if body.role == "dynamic" and closed and 2 * abs(volume) < FLAT * diagonal * areas.sum():
         raise ShotError(
             f"{body.name}, mesh",
@@ -90,7 +102,38 @@ def shape_of(
         closed,
         abs(volume),
         turned,
+        crossed,
     )
+
+
+def _inside_volume(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32], told: float
+) -> tuple[float, float]:
+    """Return the volume in m^3 of what lies inside of a closed mesh, and what that may err by.
+
+    By places strewn over its bounds, one in each cell of a lattice: parts that overlap count once,
+    those that are inside out count as well. `told` [m^3] is what the faces enclose.
+    """
+    low, high = vertices[triangles].min(axis=(0, 1)), vertices[triangles].max(axis=(0, 1))
+    extent = (high - low).astype(np.float64)
+    counts = _lattice(extent)
+    cells = np.mgrid[: counts[0], : counts[1], : counts[2]].reshape(3, -1).T
+    places = low + (cells + np.random.default_rng(0).random(cells.shape)) * extent / counts
+    hits = winding_number(places.astype(np.float32), vertices, triangles)
+    cell = max(float((extent / counts).prod()), np.finfo(np.float64).tiny)
+    inside = int((np.abs(hits) > 0.5).sum())
+    return cell * inside, 4 * cell * float(np.sqrt(max(inside, told / cell) + 1))
+
+
+def _lattice(extent: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Part a box into about LOOKS cells, as near to cubes as it is thick."""
+    long = extent > 0
+    while True:
+        edge = float((extent[long].prod() / LOOKS) ** (1 / long.sum()))
+        thin = long & (extent < edge)
+        if not thin.any():
+            return np.where(long, np.maximum(np.round(extent / edge), 1), 1).astype(np.int64)
+        long &= ~thin
 
 
 def _corner_normals(
@@ -133,6 +176,14 @@ def solidify(
     closed = np.concatenate([triangles, triangles[:, ::-1] + count, sides])
     vertices = np.concatenate([shape.vertices, back])
     return vertices.astype(np.float32), closed.astype(np.int32)
+
+
+def solid_shape(shape: Shape, thickness: float) -> Shape:
+    """Return what is solid of a collider: a sheet that has a front gets a back."""
+    mesh = None if shape.closed else solidify(shape, thickness)
+    if mesh is None:
+        return shape
+    return replace(shape, vertices=mesh[0], triangles=mesh[1], closed=True)
 
 
 def thickness_of(body: Body, shape: Shape, spacing: float) -> float:
