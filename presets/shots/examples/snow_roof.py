@@ -20,7 +20,7 @@ def build() -> bpy.types.Scene:
     _hut()
     _snow()
     _ball()
-    parts.domain(scene, (-1.0, -0.6, 0.0), (1.0, 0.6, 1.3), resolution=120)
+    parts.domain(scene, (-1.1, -0.6, 0.0), (1.0, 0.6, 1.3), resolution=126)
     job = scene.impetus
     job.walls, job.use_ground, job.splats = "OPEN", False, 250_000
     parts.world(scene, (0.55, 0.66, 0.82), 0.8)
