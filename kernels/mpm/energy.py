@@ -18,6 +18,7 @@ from .materials.laws import (
     WaterLaw,
     lame,
 )
+from .materials.liquids import HOLDING_RATE
 from .materials.plastic import OPENING
 
 Vector = NDArray[np.float64]
@@ -27,11 +28,7 @@ def energy_density(law: Law, f: Vector, history: Vector) -> Vector:
     """Elastic energy (n,) [J/m^3 of rest volume] of what a law keeps: F (n, 3, 3), history (n,)."""
     match law:
         case WaterLaw():
-            # The integral of -p(J) from 1: p = K / gamma (J^-gamma - 1), no tension beyond.
-            j, g = np.minimum(f[:, 0, 0], 1.0), law.gamma
-            if g == 1:
-                return law.bulk_modulus * (j - 1 - np.log(j))
-            return law.bulk_modulus / g * ((j ** (1 - g) - 1) / (g - 1) + j - 1)
+            return _water_energy(law, f[:, 0, 0])
         case CreamLaw():
             return _cream_energy(law, f)
         case RubberLaw():
@@ -55,6 +52,18 @@ def energy_density(law: Law, f: Vector, history: Vector) -> Vector:
             pulled += mu / 3 * np.maximum(trace, 0) ** 2
             lost = pulled * damage(law, history)
     return np.asarray(mu * (strain**2).sum(axis=1) + 0.5 * lam * trace**2 - lost)
+
+
+def _water_energy(law: WaterLaw, j: Vector) -> Vector:
+    """The integral of -p(J) from 1: p = K / gamma (J^-gamma - 1), straight beyond its tension."""
+    g, most = law.gamma, HOLDING_RATE * law.viscosity
+    left = 1 - g * most / law.bulk_modulus
+    parted = left ** (-1 / g) if left > 0 else math.inf
+    held = np.minimum(j, parted)
+    pulled = most * np.maximum(j - held, 0)
+    if g == 1:
+        return np.asarray(law.bulk_modulus * (held - 1 - np.log(held)) + pulled)
+    return np.asarray(law.bulk_modulus / g * ((held ** (1 - g) - 1) / (g - 1) + held - 1) + pulled)
 
 
 def _rubber_energy(law: RubberLaw, f: Vector) -> Vector:

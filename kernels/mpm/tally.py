@@ -25,6 +25,7 @@ from ..array_types import (
 )
 from .materials import table as t
 from .materials.elastic import CRUSHED
+from .materials.liquids import HOLDING_RATE
 from .materials.plastic import OPENING
 from .state import FROZEN, PAD
 
@@ -70,11 +71,15 @@ def lost_strength(kind: i32, l: i32, past: f64, table: template) -> f64:
 
 @ti.func
 def water_energy(j: f64, l: i32, table: template) -> f64:
-    held, g, bulk = ti.min(j, 1.0), f64(table[l, t.GAMMA]), f64(table[l, t.BULK])
+    g, bulk = f64(table[l, t.GAMMA]), f64(table[l, t.BULK])
+    most = HOLDING_RATE * f64(table[l, t.VISCOSITY])
+    left, held = 1.0 - g * most / bulk, j
+    if left > 0.0:
+        held = ti.min(j, left ** (-1.0 / g))
     result = bulk * (held - 1.0 - ti.log(held))
     if g != 1.0:
         result = bulk / g * ((held ** (1.0 - g) - 1.0) / (g - 1.0) + held - 1.0)
-    return result
+    return result + most * (j - held)
 
 
 @ti.func
