@@ -1,13 +1,14 @@
 """What the scenes of this folder are made of: objects, shaders, light and a camera; bpy alone."""
 
 from collections.abc import Callable, Iterable
-from math import radians
+from itertools import pairwise
+from math import pi, radians
 from typing import Any
 
 import bmesh
 import bpy
 import numpy as np
-from mathutils import Vector
+from mathutils import Matrix, Vector
 
 Triple = tuple[float, float, float]
 
@@ -47,18 +48,24 @@ def shader(name: str, color: Triple, **inputs: Any) -> bpy.types.Material:
 
 def painted(name: str, pixels: np.ndarray, **inputs: Any) -> bpy.types.Material:
     """Return a Principled material whose colour is a picture: float (H, W, 3), sRGB, bottom up."""
-    height, width = pixels.shape[:2]
-    image = bpy.data.images.new(name, width, height)
-    whole = np.ones((height, width, 4), np.float32)
-    whole[..., :3] = pixels
-    image.pixels.foreach_set(whole.ravel())
-    image.pack()
+    image = picture(name, pixels)
     material = shader(name, tuple(pixels.reshape(-1, 3).mean(0).tolist()), **inputs)
     texture = material.node_tree.nodes.new("ShaderNodeTexImage")
     texture.image = image
     node = material.node_tree.nodes["Principled BSDF"]
     material.node_tree.links.new(texture.outputs["Color"], node.inputs["Base Color"])
     return material
+
+
+def picture(name: str, pixels: np.ndarray) -> bpy.types.Image:
+    """Return an image of the file: float (H, W, 3), sRGB, bottom up."""
+    height, width = pixels.shape[:2]
+    image = bpy.data.images.new(name, width, height)
+    whole = np.ones((height, width, 4), np.float32)
+    whole[..., :3] = pixels
+    image.pixels.foreach_set(whole.ravel())
+    image.pack()
+    return image
 
 
 def shape(name: str, make: Callable[[Any], object], *, is_smooth: bool = False) -> bpy.types.Mesh:
@@ -97,6 +104,13 @@ def world(scene: bpy.types.Scene, color: Triple, strength: float) -> None:
     background.inputs["Strength"].default_value = strength
 
 
+def backdrop(scene: bpy.types.Scene, *colors: Triple) -> None:
+    """Stand a picture behind everything: these sRGB colours, blended from bottom to top."""
+    at = np.linspace(0, len(colors) - 1, 256)
+    rows = np.stack([np.interp(at, range(len(colors)), c) for c in zip(*colors, strict=True)], 1)
+    scene.impetus.backdrop = picture("Backdrop", np.repeat(rows[:, None], 4, axis=1))
+
+
 def lamp(
     name: str, energy: float, color: Triple, location: Triple, *, area: float | None = None,
     target: Triple = (0.0, 0.0, 0.2),
@@ -128,6 +142,44 @@ def camera(
         made.rotation_euler = (Vector(target) - made.location).to_track_quat("-Z", "Y").to_euler()
         made.keyframe_insert("location", frame=frame)
         made.keyframe_insert("rotation_euler", frame=frame)
+
+
+def box(size: Triple) -> bpy.types.Mesh:
+    """Return a box about the origin, edges in metres."""
+    scale = Matrix.Diagonal((*size, 1.0))
+    return shape("Box", lambda built: bmesh.ops.create_cube(built, size=1.0, matrix=scale))
+
+
+def turned(name: str, profile: Iterable[tuple[float, float]], *, steps: int = 64) -> bpy.types.Mesh:
+    """Return a closed mesh, smooth but for its edges: (radius, height) turned about Z.
+
+    The profile begins and ends on the axis.
+    """
+
+    def make(built: Any) -> None:
+        points = [built.verts.new((radius, 0.0, height)) for radius, height in profile]
+        for one, other in pairwise(points):
+            built.edges.new((one, other))
+        bmesh.ops.spin(
+            built, geom=built.verts[:] + built.edges[:], axis=(0, 0, 1), cent=(0, 0, 0),
+            angle=2 * pi, steps=steps,
+        )  # fmt: skip
+        bmesh.ops.remove_doubles(built, verts=built.verts, dist=1e-5)
+        bmesh.ops.recalc_face_normals(built, faces=built.faces)
+
+    mesh = shape(name, make, is_smooth=True)
+    mesh.set_sharp_from_angle(angle=radians(40))
+    return mesh
+
+
+def joined(name: str, pieces: Iterable[bpy.types.Mesh]) -> bpy.types.Mesh:
+    """Return one mesh of several, with their faces' material slots."""
+
+    def make(built: Any) -> None:
+        for piece in pieces:
+            built.from_mesh(piece)
+
+    return shape(name, make)
 
 
 def domain(scene: bpy.types.Scene, low: Triple, high: Triple, *, resolution: int) -> None:

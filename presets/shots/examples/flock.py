@@ -6,7 +6,7 @@ import bmesh
 import bpy
 import parts
 
-FRAMES = 96
+FRAMES = 84
 SWIFTS = 140
 
 
@@ -17,11 +17,13 @@ def build() -> bpy.types.Scene:
     for n, (x, y, height) in enumerate(((-1.6, 0.6, 3.4), (1.4, -0.4, 2.9), (0.5, 2.2, 4.0))):
         _tower(f"Tower {n + 1}", (x, y), height)
     _swifts(_goal())
-    scene.impetus.splats = 220_000
-    parts.world(scene, (0.62, 0.48, 0.46), 0.7)
-    parts.lamp("Sun", 3.0, (1.0, 0.72, 0.45), (-4.0, -2.0, 2.2), target=(0.0, 0.0, 1.5))
+    scene.impetus.splats = 160_000
+    parts.world(scene, (0.46, 0.44, 0.58), 0.55)
+    parts.backdrop(scene, (0.93, 0.62, 0.38), (0.92, 0.72, 0.56), (0.66, 0.64, 0.72),
+                   (0.40, 0.48, 0.66))  # fmt: skip
+    parts.lamp("Sun", 3.2, (1.0, 0.66, 0.36), (-5.0, -2.0, 1.9), target=(0.0, 0.0, 1.5))
     parts.camera(scene, [(1, (-1.2, -7.4, 2.2)), (FRAMES, (1.0, -7.2, 2.4))],
-                 (0.0, 0.4, 1.85), 34)  # fmt: skip
+                 (-0.1, 0.4, 1.95), 28)  # fmt: skip
     return scene
 
 
@@ -38,23 +40,25 @@ def _ground() -> None:
 
 
 def _tower(name: str, place: tuple[float, float], height: float) -> None:
-    def tower(built: bmesh.types.BMesh) -> None:
-        bmesh.ops.create_cone(
-            built, cap_ends=True, segments=40, radius1=0.42, radius2=0.34, depth=height
-        )
-
-    stone = parts.shader("Stone", (0.52, 0.42, 0.34), roughness=0.8)
-    made = parts.thing(name, parts.shape(name, tower), stone)
-    made.location = (*place, height / 2)
-    made.impetus.role, made.impetus.splat_density = "STATIC", 1.0
+    """A round tower with a wider gallery on top, and a steep roof."""
+    wall = [(0.0, 0.0), (0.42, 0.0), (0.36, 0.3), (0.32, height - 0.5), (0.42, height - 0.4),
+            (0.42, height - 0.15), (0.0, height - 0.15)]  # fmt: skip
+    roof = [(0.0, height - 0.15), (0.50, height - 0.15), (0.0, height + 0.65)]
+    for part, profile, look in (
+        (name, wall, parts.shader("Stone", (0.42, 0.32, 0.25), roughness=0.8)),
+        (f"{name} Roof", roof, parts.shader("Tiles", (0.30, 0.08, 0.04), roughness=0.7)),
+    ):
+        made = parts.thing(part, parts.turned(part, profile), look)
+        made.location = (*place, 0.0)
+        made.impetus.role, made.impetus.splat_density = "STATIC", 1.0
 
 
 def _goal() -> bpy.types.Object:
     """A point that goes round between the towers, up and down."""
     goal: bpy.types.Object = parts.thing("Goal", None)
     for frame in range(1, FRAMES + 1, 4):
-        turn = 2 * pi * (frame - 1) / 80 + pi
-        goal.location = (2.4 * cos(turn), 0.8 + 1.7 * sin(turn), 1.9 + 0.6 * sin(1.7 * turn))
+        turn = 2 * pi * (frame - 1) / 110 + pi
+        goal.location = (2.2 * cos(turn), 0.8 + 1.7 * sin(turn), 1.9 + 0.4 * sin(1.7 * turn))
         goal.keyframe_insert("location", frame=frame)
     return goal
 
@@ -87,7 +91,7 @@ def _swifts(goal: bpy.types.Object) -> None:
     flock.count, flock.extent, flock.ahead = SWIFTS, (1.2, 1.8, 1.2), "+y"
     flock.speed, flock.slowest, flock.fastest, flock.agility = 3.0, 1.8, 4.0, 12.0
     flock.sight, flock.space, flock.goal = 0.9, 0.32, goal
-    flock.attraction, flock.cohesion = 1.2, 0.8
+    flock.attraction, flock.cohesion = 2.0, 1.0
 
 
 def _fin(built: bmesh.types.BMesh, outline: list[parts.Triple], thickness: float = 0.004) -> None:

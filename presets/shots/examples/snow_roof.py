@@ -1,4 +1,4 @@
-"""Snow lies on a hut's roof; a ball thrown against it lets it slide, and break into lumps."""
+"""Snow on a roof lets go at one end, slides off round the chimney, breaks and heaps up below."""
 
 from math import radians
 
@@ -11,31 +11,42 @@ from blender_addon import materials
 
 FRAMES = 72
 PITCH = radians(38)
-RIDGE = 0.78
+RIDGE = 2.35
+SLOPE = 2.15
+"Metres from the ridge to the eave."
+ROOF = 0.12
+DEEP = 0.34
+"Of the snow."
+CHIMNEY = (-0.62, 0.25)
 
 
 def build() -> bpy.types.Scene:
     """Replace the open file by the scene, and return it."""
     scene = parts.new_scene("Snow on a Roof", FRAMES)
     _hut()
-    _snow()
-    _ball()
-    parts.domain(scene, (-1.1, -0.6, 0.0), (1.0, 0.6, 1.3), resolution=126)
+    _surroundings()
+    _snow(_chimney())
+    parts.domain(scene, (-4.2, -1.9, 0.0), (0.3, 1.9, 2.9), resolution=60)
     job = scene.impetus
-    job.walls, job.use_ground, job.splats = "OPEN", False, 250_000
-    parts.world(scene, (0.55, 0.66, 0.82), 0.8)
-    parts.lamp("Sun", 3.2, (1.0, 0.86, 0.70), (-2.0, -2.4, 1.8))
-    parts.camera(scene, [(1, (-2.0, -2.5, 1.15)), (FRAMES, (-1.6, -2.75, 0.95))],
-                 (-0.12, 0.0, 0.42), 50)  # fmt: skip
+    job.walls, job.use_ground, job.splats = "OPEN", False, 150_000
+    parts.world(scene, (0.34, 0.46, 0.72), 0.55)
+    parts.backdrop(scene, (0.86, 0.66, 0.55), (0.60, 0.60, 0.70), (0.30, 0.38, 0.56))
+    parts.lamp("Sun", 2.6, (1.0, 0.76, 0.52), (-6.0, -5.0, 3.4))
+    parts.lamp("Lantern", 20.0, (1.0, 0.62, 0.25), (0.55, -1.75, 1.1), area=0.3,
+               target=(0.5, -3.0, 0.0))  # fmt: skip
+    parts.camera(scene, [(1, (-6.2, -6.6, 2.3)), (FRAMES, (-5.6, -7.0, 2.0))],
+                 (-0.75, 0.0, 1.12), 46)  # fmt: skip
     return scene
 
 
 def _hut() -> None:
+    half, front = 1.4, 1.25
+    eave = RIDGE - half * 0.78
+
     def house(built: bmesh.types.BMesh) -> None:
-        eave = RIDGE - 0.55 * 0.78
-        outline = [(-0.5, 0.0), (0.5, 0.0), (0.5, eave), (0.0, RIDGE - 0.03), (-0.5, eave)]
-        near = [built.verts.new((x, -0.4, z)) for x, z in outline]
-        far = [built.verts.new((x, 0.4, z)) for x, z in outline]
+        outline = [(-half, 0.0), (half, 0.0), (half, eave), (0.0, RIDGE - 0.06), (-half, eave)]
+        near = [built.verts.new((x, -front, z)) for x, z in outline]
+        far = [built.verts.new((x, front, z)) for x, z in outline]
         built.faces.new(near)
         built.faces.new(far[::-1])
         for i in range(5):
@@ -43,26 +54,57 @@ def _hut() -> None:
             built.faces.new((near[j], near[i], far[i], far[j]))
         bmesh.ops.recalc_face_normals(built, faces=built.faces)
 
-    hut = parts.thing("Hut", parts.shape("Hut", house), parts.shader("Logs", (0.30, 0.15, 0.08)))
+    hut = parts.thing("Hut", parts.shape("Hut", house), parts.shader("Logs", (0.20, 0.09, 0.04)))
     hut.impetus.role, hut.impetus.friction = "STATIC", 0.6
-    for side in (-1, 1):
-        slab = parts.thing(
-            "Roof",
-            parts.shape("Roof", lambda built: _box(built, (0.72, 0.98, 0.05))),
-            parts.shader("Shingles", (0.14, 0.12, 0.12), roughness=0.7),
-        )
-        slab.rotation_euler.y = side * PITCH
-        slab.location = _on_roof(side, 0.33, 0.0)
-        slab.impetus.role, slab.impetus.boundary = "STATIC", "SEPARATE"
-        slab.impetus.friction = 0.25
-    ground = parts.thing(
-        "Ground",
-        parts.shape("Ground", lambda built: _box(built, (4.0, 3.0, 0.2))),
-        parts.shader("Old Snow", (0.86, 0.89, 0.94), roughness=0.9),
-    )
-    ground.location.z = -0.1
+    for side, name in ((-1, "Roof Left"), (1, "Roof Right")):
+        roof = parts.thing(name, parts.box((SLOPE + 0.08, 3.0, ROOF)),
+                           parts.shader("Shingles", (0.11, 0.09, 0.09), roughness=0.7))  # fmt: skip
+        roof.rotation_euler.y = side * PITCH
+        roof.location = _on_roof(side, SLOPE / 2 - 0.04, 0.0)
+        roof.impetus.role, roof.impetus.boundary = "STATIC", "SEPARATE"
+        roof.impetus.friction = 0.3
+    lit = parts.shader("Window", (0.9, 0.6, 0.3), emission_color=(1.0, 0.55, 0.18, 1.0),
+                       emission_strength=2.2)  # fmt: skip
+    door = parts.shader("Door", (0.10, 0.05, 0.03), roughness=0.6)
+    for name, size, x, z, look in (
+        ("Window", (0.42, 0.05, 0.42), 0.62, 1.05, lit),
+        ("Door", (0.62, 0.06, 1.15), -0.45, 0.575, door),
+    ):
+        made = parts.thing(name, parts.box(size), look)
+        made.location = (x, -front - 0.01, z)
+
+
+def _surroundings() -> None:
+    white = parts.shader("Old Snow", (0.80, 0.84, 0.90), roughness=0.9)
+    ground = parts.thing("Ground", parts.box((13.0, 12.0, 0.6)), white)
+    ground.location = (0.5, 1.2, -0.3)
     ground.impetus.role, ground.impetus.friction = "STATIC", 0.8
-    ground.impetus.splat_density = 0.4
+    ground.impetus.splat_density = 0.35
+    cover = parts.thing("Snow Right", _slab(2.0), white)
+    cover.rotation_euler.y = PITCH
+    cover.location = _on_roof(1, 1.05, (ROOF + DEEP) / 2)
+    needles = parts.shader("Needles", (0.03, 0.09, 0.06), roughness=0.9)
+    for n, (x, y, tall) in enumerate(((-3.0, 4.2, 3.4), (2.9, 3.2, 4.0), (-4.4, 5.8, 2.9))):
+        steps = [(0.0, 0.0)]
+        for k in range(4):
+            steps += [((0.30 - 0.06 * k) * tall, (0.10 + 0.21 * k) * tall),
+                      ((0.14 - 0.03 * k) * tall, (0.30 + 0.21 * k) * tall)]  # fmt: skip
+        fir = parts.thing(f"Fir {n + 1}", parts.turned("Fir", [*steps, (0.0, tall)], steps=24),
+                          needles)  # fmt: skip
+        fir.location = (x, y, 0.0)
+        fir.impetus.splat_density = 0.6
+
+
+def _chimney() -> bpy.types.Object:
+    """Stand a chimney in the slope; return the room that it takes of the snow."""
+    stone = parts.shader("Stone", (0.24, 0.20, 0.18), roughness=0.9)
+    chimney = parts.thing("Chimney", parts.box((0.36, 0.36, 1.5)), stone)
+    chimney.location = (*CHIMNEY, RIDGE - 0.05)
+    chimney.impetus.role, chimney.impetus.friction = "STATIC", 0.5
+    hole = parts.thing("Hole", parts.box((0.48, 0.48, 3.0)))
+    hole.location = chimney.location
+    hole.hide_render = True
+    return hole
 
 
 def _on_roof(side: int, way: float, above: float) -> tuple[float, float, float]:
@@ -71,39 +113,26 @@ def _on_roof(side: int, way: float, above: float) -> tuple[float, float, float]:
     return down.x, 0.0, RIDGE + down.z
 
 
-def _snow() -> None:
-    for side, name in ((-1, "Snow Left"), (1, "Snow Right")):
+def _slab(length: float) -> bpy.types.Mesh:
+    def cover(built: bmesh.types.BMesh) -> None:
+        scale = Matrix.Diagonal((length, 2.7, DEEP, 1.0))
+        bmesh.ops.create_cube(built, size=1.0, matrix=scale)
+        upper = [edge for edge in built.edges if sum(v.co.z for v in edge.verts) > 0]
+        bmesh.ops.bevel(built, geom=upper, offset=0.14, segments=4, profile=0.6, affect="EDGES",
+                        clamp_overlap=True)  # fmt: skip
 
-        def cover(built: bmesh.types.BMesh) -> None:
-            _box(built, (0.62, 0.86, 0.13))
-            bmesh.ops.bevel(
-                built, geom=built.edges[:], offset=0.05, segments=4, profile=0.6,
-                affect="EDGES", clamp_overlap=True,
-            )  # fmt: skip
-
-        mesh = parts.shape(name, cover, is_smooth=True)
-        snow = parts.thing(name, mesh, parts.shader("Snow", (0.93, 0.95, 0.98), roughness=0.9))
-        snow.rotation_euler.y = side * PITCH
-        snow.location = _on_roof(side, 0.34, 0.105)
-        physics = snow.impetus
-        physics.role = "DYNAMIC"
-        materials.apply(physics, "Snow")
-        physics.splat_density = 2.0
+    return parts.shape("Snow", cover, is_smooth=True)
 
 
-def _ball() -> None:
-    mesh = parts.shape(
-        "Ball",
-        lambda built: bmesh.ops.create_icosphere(built, subdivisions=4, radius=0.12),
-        is_smooth=True,
-    )
-    ball = parts.thing("Ball", mesh, parts.shader("Leather", (0.55, 0.16, 0.07), roughness=0.4))
-    ball.location = (-0.95, -0.18, 1.05)
-    physics = ball.impetus
+def _snow(hole: bpy.types.Object) -> None:
+    snow = parts.thing("Snow", _slab(1.85), parts.shader("Snow", (0.88, 0.91, 0.96), roughness=0.9))
+    snow.rotation_euler.y = -PITCH
+    snow.location = _on_roof(-1, 1.14, (ROOF + DEEP) / 2 + 0.01)
+    cut = snow.modifiers.new("Chimney", "BOOLEAN")
+    cut.operation, cut.object, cut.solver = "DIFFERENCE", hole, "EXACT"
+    physics = snow.impetus
     physics.role = "DYNAMIC"
-    materials.apply(physics, "Wood")
-    physics.velocity = (3.4, 0.4, -1.2)
-
-
-def _box(built: bmesh.types.BMesh, size: parts.Triple) -> None:
-    bmesh.ops.create_cube(built, size=1.0, matrix=Matrix.Diagonal((*size, 1.0)))
+    materials.apply(physics, "Snow")
+    release = physics.acts.add()
+    release.name, release.kind, release.direction = "Thaw", "RELEASE", (0.0, 1.0, 0.0)
+    release.frame_start, release.frame_end = 4, 26
