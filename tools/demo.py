@@ -15,19 +15,21 @@ NOT_DIFFUSED = 3
 "What the script ends with when the plain take is there and the diffused one is not."
 
 
-def demo(out: Path, console: Console) -> None:
-    """Build the scene in Blender's Python, render and diffuse it in the backend, check them."""
+def demo(out: Path, console: Console, *, diffused: bool = False) -> None:
+    """Build the scene in Blender's Python, render it in the backend, check the frames.
+
+    Also make a diffused take of it by the model in the box, where `diffused`.
+    """
     backend = ensure(BACKEND, console)
     blender = ensure(main_blender(), console)
     console.say("making the first take")
     started = time.monotonic()
     command = [str(blender), "-P", str(SCRIPT)]
     command += ["--out", str(out), "--backend-python", str(backend)]
-    diffused = (MODEL / "model_index.json").is_file()
     if diffused:
+        if not (MODEL / "model_index.json").is_file():
+            raise BuildError(f"Expected a model in {MODEL}, there is none.")
         command.append("--diffused")
-    else:
-        console.say("there is no model in presets/models/tiny: the plain take alone is made")
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if status not in (0, NOT_DIFFUSED):
         raise BuildError(

@@ -46,6 +46,8 @@ def write_pipeline(
     _write_vocabulary(fresh / "tokenizer", tokenizer)
     for config in fresh.rglob("*.json"):
         _forget_origin(config)
+    for weights in fresh.rglob("*.safetensors"):
+        weights.chmod(0o644)  # they are written for their owner's eyes alone
     _open_in_float32(fresh / "text_encoder" / "config.json")
     _move_in(fresh, folder)
 
