@@ -102,7 +102,7 @@ def test_coloured_scatter_equals_the_atomic_one() -> None:
     stepper.sort()
     grids = []
     for cpu in (True, False):
-        stepper._on_cpu = cpu
+        stepper.on_cpu = cpu
         stepper.clear(0.0)
         stepper.scatter(1e-4)
         grids.append(stepper._grid.to_numpy())
@@ -119,7 +119,7 @@ def test_atomic_path_makes_the_same_motion() -> None:
                  Lump((0.5625, 0.25, 0.25), (0.75, 0.5, 0.5), WATER)]  # fmt: skip
         solver = make_solver(lumps, ground=Plane(0.2, "separate", 0.4), walls="open")
         if not cpu:
-            solver._stepper._on_cpu = False
+            solver._stepper.on_cpu = False
             solver._stepper._report = np.zeros((1, transfer.REPORT), np.float32)
             solver._stepper._sorter = Sorter(solver._stepper.layout, serial=False)
         run(solver, 3, push())

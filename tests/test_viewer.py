@@ -1,7 +1,7 @@
 """The viewer's process and its socket: who comes in, the latest wins, deaths, ends."""
 
 import contextlib
-import os
+import sqlite3
 import sys
 import time
 from collections.abc import Iterator
@@ -20,6 +20,7 @@ from impetus.backend.contract.keys import KeyPair, client_keys, make_keypair
 from impetus.backend.contract.shot_check import array_refs
 from impetus.backend.contract.view_client import Sight, ViewClient
 from impetus.backend.service.kept.store import Store
+from impetus.backend.service.server import UNUSED_STARTS
 from impetus.backend.service.views.host import ViewerHost
 
 from . import shots
@@ -249,12 +250,12 @@ def test_what_was_only_looked_at_goes_in_time(served: Served, client: Client) ->
     taken = submit(client, (1, 2), name="Kept")
     files = {path.name: path for path in (served.home / "arrays").glob("*/*")}
     assert len(files) > 3
-    week = 8 * 24 * 3600
-    young = next(iter(set(files) - _used(served, taken)))
-    for name, path in files.items():
-        if name != young:
-            os.utime(path, (time.time() - week,) * 2)
+    idle = set(files) - _used(served, taken)
+    young = min(idle)
     served.kill()
+    with contextlib.closing(sqlite3.connect(served.home / "impetus.sqlite")) as base, base:
+        before = [(name, UNUSED_STARTS - 1) for name in idle - {young}]
+        base.executemany("INSERT OR REPLACE INTO unused VALUES (?, ?)", before)
     served.start()
     left = {path.name for path in (served.home / "arrays").glob("*/*")}
     assert left == _used(served, taken) | {young}
