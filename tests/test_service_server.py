@@ -22,6 +22,7 @@ from impetus.backend.contract.keys import (
     make_keypair,
     read_connection,
 )
+from impetus.backend.contract.process import FileLock
 from impetus.backend.contract.sockets import CONTROL, Context, client_socket, server_socket
 from impetus.backend.evaluation.reliability.mutation import mutate
 from impetus.backend.service.doors.gate import Gate
@@ -361,6 +362,18 @@ def test_one_server_per_home(served: Served) -> None:
         second.start()
     with served.client() as client:
         assert client.hello().version
+
+
+def test_a_new_server_waits_for_one_that_is_ending(tmp_path: Path) -> None:
+    """What ends takes its address away first, and may need seconds for its children."""
+    served, ending = Served(tmp_path / "home"), FileLock(tmp_path / "home" / "server.lock")
+    served.home.mkdir()
+    assert ending.acquire()
+    threading.Timer(1.5, ending.release).start()
+    served.start()
+    with served.client() as client:
+        assert client.hello().version
+    assert served.stop() == 0
 
 
 def test_shutdown_is_answered_and_the_job_waits(tmp_path: Path) -> None:

@@ -1,17 +1,14 @@
 """Runs the tests in the backend's environment and in each Blender's; `build.py test`, `check`."""
 
-import contextlib
 import os
 import re
 import subprocess
-import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import IO
+from pathlib import Path
 
 from .console import BuildError, Console
 from .environments import BACKEND, BLENDERS, ROOT, Environment, ensure, main_blender
@@ -46,18 +43,17 @@ def run_tests(arguments: Sequence[str], console: Console, blenders: Sequence[str
     options = [a for a in arguments if a not in paths]
     for_blender = [path for path in paths if path.startswith(BLENDER_TESTS)]
     for_backend = [path for path in paths if path not in for_blender]
-    ensure(BACKEND, console)
-    lanes: list[list[tuple[Environment, list[str]]]] = []
+    backend_python = ensure(BACKEND, console)
+    runs = []
     if for_backend or not paths:
-        targets = [*(for_backend or ["tests"]), f"--ignore={BLENDER_TESTS}"]
-        lanes.append([(BACKEND, [*targets, *options])])
+        targets = for_backend or ["tests"]
+        ignore = f"--ignore={BLENDER_TESTS}"
+        runs.append(run_pytest(BACKEND, [*targets, ignore, *options], console, backend_python))
     if for_blender or not paths:
-        chosen = blender_environments(blenders, console)
-        for environment in chosen:
+        for environment in blender_environments(blenders, console):
             ensure(environment, console)
-        targets = for_blender or [BLENDER_TESTS]
-        lanes.append([(environment, [*targets, *options]) for environment in chosen])
-    runs = run_lanes(lanes, console)
+            targets = for_blender or [BLENDER_TESTS]
+            runs.append(run_pytest(environment, [*targets, *options], console, backend_python))
     if arguments and any(run.status == 0 for run in runs):  # a selection may be empty on one side
         runs = [run for run in runs if run.status != NO_TESTS]
     return runs
@@ -83,56 +79,19 @@ def blender_environments(versions: Sequence[str], console: Console) -> list[Envi
     return chosen
 
 
-Lane = Sequence[tuple[Environment, list[str]]]
-
-
-def run_lanes(lanes: Sequence[Lane], console: Console) -> list[Run]:
-    """Run each lane's environments in a row, the lanes beside each other where cores abound.
-
-    A lane's tests keep two cores busy, with servers and clocks that a crowded machine makes late.
-    The first lane writes as it goes; what the others wrote beside it is shown after it.
-    """
-    if (os.cpu_count() or 1) < 2 * len(lanes):
-        lanes = [[one for lane in lanes for one in lane]]
-
-    def run_lane(lane: Lane, output: IO[bytes] | None) -> list[Run]:
-        return [run_pytest(environment, arguments, output) for environment, arguments in lane]
-
-    runs = []
-    with ThreadPoolExecutor() as pool, contextlib.ExitStack() as ending:
-        beside = []
-        for lane in lanes[1:]:
-            output = ending.enter_context(tempfile.TemporaryFile())
-            beside.append((pool.submit(run_lane, lane, output), output))
-        for number, lane in enumerate(lanes):
-            names = ", ".join(environment.name for environment, _ in lane)
-            console.say(f"pytest in {names}{', the others beside it' * (number < len(beside))}")
-            if number == 0:
-                runs += run_lane(lane, None)
-                continue
-            running, output = beside[number - 1]
-            runs += running.result()
-            output.seek(0)
-            for line in output:
-                console.plain(line.decode(errors="replace").rstrip())
-    return runs
-
-
-def run_pytest(environment: Environment, arguments: Sequence[str], output: IO[bytes] | None) -> Run:
-    """Run pytest in one environment, writing to `output` or our own; count from its XML report."""
+def run_pytest(
+    environment: Environment, arguments: Sequence[str], console: Console, backend_python: Path
+) -> Run:
+    """Run pytest in one environment, its output as it comes; count from its own XML report."""
     report = ROOT / ".cache" / "tests" / f"{environment.name}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     command = [str(environment.python), "-P", "-m", "pytest", f"--junitxml={report}", *arguments]
+    console.say(f"{environment.name}: pytest {' '.join(arguments)}")
     started = time.monotonic()
-    variables = {"IMPETUS_BACKEND_PYTHON": str(BACKEND.python), "PYTHONNOUSERSITE": "1"}
+    variables = {"IMPETUS_BACKEND_PYTHON": str(backend_python), "PYTHONNOUSERSITE": "1"}
     status = subprocess.run(
-        command,
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        stdout=output,
-        stderr=subprocess.STDOUT if output else None,
-        check=False,
+        command, cwd=ROOT, env={**os.environ, **variables}, check=False
     ).returncode
     run = Run(environment.name, status, time.monotonic() - started)
     if report.exists():

@@ -23,6 +23,7 @@ from ..contract.keys import (
     describe_self,
     make_keypair,
     private_folder,
+    read_connection,
     remove_connection,
     write_connection,
 )
@@ -51,6 +52,8 @@ TICK = 1.0
 LOOKS = 10
 "How often, within the idle time, the server looks whether anybody is here."
 STOP_SECONDS = 5.0
+ENDING_SECONDS = 15.0
+"How long a new server waits for one that is no longer to be found, but has not quite ended."
 LAST_WORDS_SECONDS = 0.2
 DISK_RETRY_SECONDS = 1.0
 UNUSED_STARTS = 20
@@ -94,7 +97,7 @@ class Server:
     def run(self) -> None:
         """Serve. Raises LinkError when another server has this home."""
         lock = FileLock(self.home / "server.lock")
-        if not lock.acquire():
+        if not lock.acquire(0.0 if _is_served(self.home) else ENDING_SECONDS):
             raise LinkError(
                 f"Another backend serves {self.home} already.", "Connect to it, or end it first."
             )
@@ -272,3 +275,11 @@ def product_version() -> str:
         return version("impetus")
     except PackageNotFoundError:
         return "unknown"
+
+
+def _is_served(home: Path) -> bool:
+    try:
+        read_connection(home)
+    except LinkError:
+        return False
+    return True

@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.blender,
     pytest.mark.skipif(not PYTHON, reason="IMPETUS_BACKEND_PYTHON names no Python (build.py test)"),
 ]
-LIMIT = 300.0
+LIMIT = 200.0
 REGION = 1
 DISTANCE = 5.0
 
