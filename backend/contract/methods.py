@@ -103,7 +103,7 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Whether what the autoencoder loses of the start picture is carried along into the frames."
     fill: Literal["motion", "surroundings"] = "motion"
     """What came into the frame or was hidden begins from: what its motion leads to, as published,
-    even what hid it; or its own surface beside it, mirrored."""
+    even what hid it; or pieces of its own surface beside it."""
     novelty: Novelty = Novelty()
     posterior: Literal["sample", "mode"] = "sample"
     "What of the encoder's distribution the start picture becomes."

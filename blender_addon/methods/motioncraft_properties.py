@@ -42,7 +42,7 @@ BACKWARD = (
 )
 FILLS = (
     ("MOTION", "What Moved There", "As published: an uncovered place begins from what covered it"),
-    ("SURROUNDINGS", "Its Surroundings", "Its own surface beside it, mirrored"),
+    ("SURROUNDINGS", "Its Surroundings", "Pieces of its own surface beside it"),
 )
 POSTERIORS = (
     ("SAMPLE", "Sample", "One of the ways in which the model may see it, by the seed"),
