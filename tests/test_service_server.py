@@ -13,7 +13,7 @@ import zmq
 
 from impetus.backend.contract import messages as m
 from impetus.backend.contract.client import Client
-from impetus.backend.contract.errors import LinkError, RefusedError
+from impetus.backend.contract.errors import RefusedError
 from impetus.backend.contract.keys import (
     DOMAIN,
     KeyPair,
@@ -22,13 +22,12 @@ from impetus.backend.contract.keys import (
     make_keypair,
     read_connection,
 )
-from impetus.backend.contract.process import FileLock
 from impetus.backend.contract.sockets import CONTROL, Context, client_socket, server_socket
 from impetus.backend.evaluation.reliability.mutation import mutate
 from impetus.backend.service.doors.gate import Gate
 
 from . import shots
-from .served import Served, follow, is_state, serve, submit, wait_for
+from .served import Served, follow, is_state, serve, submit
 
 KEPT: list[zmq.Socket[bytes]] = []
 "Sockets of the test that runs; its context closes them all."
@@ -334,65 +333,6 @@ def test_a_client_that_does_not_read_costs_nothing(served: Served, context: Cont
         follow(client, jobs[-1].job, is_state("done"), 30)
         assert process.memory_info().rss - before < 64 << 20
     served.tell_engine(pause=0.02)
-
-
-def test_idle_servers_end(tmp_path: Path) -> None:
-    with serve(tmp_path, idle=1.0) as served:
-        with served.client() as client:
-            client.hello()
-            time.sleep(2.0)
-            assert served.process.poll() is None  # a client is there
-        wait_for(lambda: served.process.poll() is not None, 6.0)
-        assert served.process.returncode == 0
-        assert not (served.home / "connection.json").exists()
-
-
-def test_jobs_keep_a_server_awake(tmp_path: Path) -> None:
-    with serve(tmp_path, idle=0.3) as served:
-        served.tell_engine(pause=0.3)
-        with served.client() as client:
-            job = submit(client, (1, 6))
-        wait_for(lambda: served.process.poll() is not None)
-        assert len(list((served.home / "takes" / job.take / "beauty").iterdir())) == 6
-
-
-def test_one_server_per_home(served: Served) -> None:
-    second = Served(served.home)
-    with pytest.raises(AssertionError, match="Another backend serves"):
-        second.start()
-    with served.client() as client:
-        assert client.hello().version
-
-
-def test_a_new_server_waits_for_one_that_is_ending(tmp_path: Path) -> None:
-    """What ends takes its address away first, and may need seconds for its children."""
-    served, ending = Served(tmp_path / "home"), FileLock(tmp_path / "home" / "server.lock")
-    served.home.mkdir()
-    assert ending.acquire()
-    threading.Timer(1.5, ending.release).start()
-    served.start()
-    with served.client() as client:
-        assert client.hello().version
-    assert served.stop() == 0
-
-
-def test_shutdown_is_answered_and_the_job_waits(tmp_path: Path) -> None:
-    with serve(tmp_path) as served:
-        served.tell_engine(pause=0.1)
-        with served.client() as client:
-            job = submit(client, (1, 50))
-            client.attach(job.job)
-            follow(client, job.job, lambda event: isinstance(event.body, m.FrameReady))
-            client.shutdown()
-        wait_for(lambda: served.process.poll() is not None)
-        assert served.process.returncode == 0
-        with pytest.raises(LinkError):
-            read_connection(served.home)
-        served.start()
-        with served.client() as client:
-            info = client.jobs()[0]
-            assert info.state in ("queued", "running")
-            assert 0 < info.frames_done < 50
 
 
 def test_the_server_loads_neither_torch_nor_taichi(served: Served) -> None:
