@@ -192,7 +192,8 @@ def test_sizes_that_no_cell_divides_and_sizes_that_change() -> None:
 
 def warp_of(x: np.ndarray, y: np.ndarray) -> LatentWarp:
     source = np.stack(np.broadcast_arrays(x, y), -1).astype(np.float32)
-    return LatentWarp(source, np.zeros(source.shape[:2], np.float32))
+    nothing = np.zeros(source.shape[:2], np.float32)
+    return LatentWarp(source, nothing, nothing > 0)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "bilinear"])

@@ -20,7 +20,7 @@ from impetus.backend.diffusion.models import (
     to_tensor,
     with_precision,
 )
-from impetus.backend.diffusion.motion import FrameMotion
+from impetus.backend.diffusion.motion import FrameMotion, inside_frame
 from impetus.backend.diffusion.motioncraft import MotionCraft
 from impetus.backend.diffusion.sampling import Grid, ddim_step, invert, named_noise
 from tests.tiny_model import write_model
@@ -66,10 +66,11 @@ def picture(size: tuple[int, int] = SIZE) -> NDArray[np.uint8]:
 def motion(
     x: float = 0.0, y: float = 0.0, novelty: float = 0.0, size: tuple[int, int] = SIZE
 ) -> FrameMotion:
+    """A pan whose left half is as novel as said; what comes from out of the frame is unseen."""
     backward = np.zeros((size[1], size[0], 2), np.float32) - np.float32([x, y])
     novel = np.zeros((size[1], size[0]), np.float32)
     novel[:, : size[0] // 2] = novelty
-    return FrameMotion(backward, novel)
+    return FrameMotion(backward, novel, ~inside_frame(backward))
 
 
 def changed(**parts: Any) -> methods.MotionCraft:
@@ -155,6 +156,7 @@ def test_the_kept_first_frame_takes_the_memory_that_was_foreseen(model: Diffusio
     [
         changed(), changed(reinvert=False), changed(warp="bilinear", restore_variance=True),
         changed(attention="previous"), changed(carry_detail=True),
+        changed(carry_detail=True, fill="surroundings"),
     ],
 )  # fmt: skip
 def test_a_new_process_goes_on_to_the_byte(
@@ -200,6 +202,24 @@ def test_noise_is_added_where_the_frame_is_new_alone(blind: DiffusionModel) -> N
     calm, noisy = made
     np.testing.assert_allclose(noisy[..., 3:], calm[..., 3:], atol=1e-5)
     assert np.abs(noisy[..., :3] - calm[..., :3]).mean() > 0.1
+
+
+@pytest.mark.parametrize("ceiling", [0.0, 0.5, 1.0])
+def test_what_begins_is_its_surroundings_as_far_as_it_is_not_new(
+    blind: DiffusionModel, ceiling: float
+) -> None:
+    settings = changed(
+        attention="none", guidance=1.0, posterior="mode", fill="surroundings",
+        novelty=methods.Novelty(ceiling=ceiling),
+    )  # fmt: skip
+    crafting = craft(blind, settings)
+    flat = np.full((SIZE[1], SIZE[0], 3), (200, 120, 40), np.uint8)
+    crafting.start(flat)
+    crafting.next(motion(16.0))
+    came_in = crafting.state()["last"][..., :2]
+    wanted = blind.encode(to_tensor(flat)).numpy()[..., :2]
+    apart = np.abs(came_in - wanted).mean() / np.abs(wanted).mean()
+    assert (apart < 0.02) if ceiling == 0 else (apart > 0.1)
 
 
 def test_slow_motion_arrives(blind: DiffusionModel) -> None:

@@ -8,7 +8,6 @@ equations 1 and 2, the search of 4. Own code; the search stays near, and prefers
 from typing import Any
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.ndimage import (
     binary_dilation,
@@ -25,8 +24,8 @@ Floats = NDArray[np.float64]
 HALF = 4
 "Pixels from the middle of a piece to its edge."
 SIDE = 2 * HALF + 1
-REACH = 40
-"Pixels from a piece's place to the farthest that is looked at."
+REACH = 32, 96
+"Pixels up and down, and to the sides, that are looked at: what stands level repeats along rows."
 NEARNESS = 0.05
 "Squared levels a pixel that a pixel of distance counts as: of equals the nearest is taken."
 STRAIGHT = 1e-3
@@ -97,22 +96,24 @@ def _best(
 ) -> tuple[int, int] | None:
     """Return the middle of the whole piece nearby that is most like the known part of this one."""
     height, width = there.shape
-    top, left = max(HALF, row - REACH), max(HALF, column - REACH)
-    bottom, right = min(height - HALF, row + REACH + 1), min(width - HALF, column + REACH + 1)
+    down, across = REACH
+    top, left = max(HALF, row - down), max(HALF, column - across)
+    bottom, right = min(height - HALF, row + down + 1), min(width - HALF, column + across + 1)
     usable = whole[top:bottom, left:right]
     if not usable.any():
         return None
-    piece = _piece(row, column)
-    wanted = picture[piece].astype(np.float32)
     around = picture[top - HALF : bottom + HALF, left - HALF : right + HALF].astype(np.float32)
-    pieces = sliding_window_view(around, (SIDE, SIDE), axis=(0, 1))[usable]  # (n, 3, SIDE, SIDE)
-    places = np.argwhere(usable) + np.array([top, left])
-    flat = there[piece].ravel()
-    chosen = pieces.reshape(len(places), 3, -1)[:, :, flat]
-    apart = ((chosen - wanted.reshape(-1, 3)[flat].T) ** 2).mean(axis=(1, 2))
-    apart = apart + NEARNESS * np.linalg.norm(places - np.array([row, column]), axis=1)
-    found = places[int(np.argmin(apart))]
-    return int(found[0]), int(found[1])
+    apart = np.zeros(usable.shape, np.float32)
+    compared = np.argwhere(there[_piece(row, column)])
+    for i, j in compared:
+        wanted = picture[row - HALF + i, column - HALF + j].astype(np.float32)
+        beside = around[i : i + len(usable), j : j + usable.shape[1]]
+        apart += ((beside - wanted) ** 2).sum(-1)
+    apart /= 3 * max(1, len(compared))
+    rows, columns = np.ogrid[top:bottom, left:right]
+    apart += NEARNESS * np.hypot(rows - row, columns - column)
+    best = np.unravel_index(int(np.argmin(np.where(usable, apart, np.inf))), usable.shape)
+    return top + int(best[0]), left + int(best[1])
 
 
 def fill(

@@ -40,10 +40,8 @@ class LatentWarp:
     "(h, w, 2) latent coordinates (column, row), cell centres at whole numbers; may lie outside."
     novelty: Floats
     "(h, w), 0..1."
-    uncovered: NDArray[np.bool_] | None = None
-    "(h, w): cells whose source shows what hid them, for the most part."
-    hidden: NDArray[np.bool_] | None = None
-    "(H, W): pixels that came in or were hidden, now or, in cells that waited, in earlier frames."
+    begins: NDArray[np.bool_]
+    "(h, w): cells whose source shows, for the most part, what hid them or lies beyond the frame."
 
 
 class LatentMotion:
@@ -97,16 +95,15 @@ class LatentMotion:
         else:
             source = here + np.round(cells)
         novelty = self._spend(motion, _is_outside(source))
-        uncovered = hidden = None
+        begins = np.zeros(size, bool)
         if self._fill and motion.unseen is not None:
-            uncovered, hidden = self._uncover(motion, motion.unseen, cells)
+            begins = self._uncover(motion, motion.unseen, cells)
         if self._mode == "nearest" and self._carry:
             left = source + _at(residual, source) - (here + cells)
             moved = _carried(left, cells)
             self._residual = _settled(moved, cells, novelty > 0).astype(np.float32)
-            if uncovered is not None:
-                self._residual[uncovered] = 0
-        return LatentWarp(source.astype(np.float32), novelty, uncovered, hidden)
+            self._residual[begins] = 0
+        return LatentWarp(source.astype(np.float32), novelty, begins)
 
     @property
     def residual(self) -> Floats:
@@ -168,8 +165,8 @@ class LatentMotion:
 
     def _uncover(
         self, motion: FrameMotion, unseen: NDArray[np.bool_], cells: NDArray[np.float64]
-    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Return cells of which more than half was unseen, and the pixels that were.
+    ) -> NDArray[np.bool_]:
+        """Return cells of which more than half was unseen, now or in the frames before.
 
         Sets the motion of those in `cells` to that of what is seen now. Less than half waits, as
         novelty does.
@@ -183,7 +180,7 @@ class LatentMotion:
             cells[uncovered] = _middle(seen_now, blocks[uncovered][None])[0] / self._factor
         spent = uncovered.repeat(self._factor, 0).repeat(self._factor, 1)
         self._hidden = (hidden & ~spent[: hidden.shape[0], : hidden.shape[1]]).astype(np.float32)
-        return uncovered, hidden
+        return uncovered
 
 
 def _middle(blocks: NDArray[Any], seen: NDArray[np.bool_]) -> NDArray[Any]:

@@ -26,6 +26,8 @@ class FrameMotion:
     "(H, W), 0..1: 1 where the previous frame does not tell what is seen here."
     unseen: Bools | None = None
     "(H, W): came into the frame or was hidden, so here + backward shows something else."
+    surfaces: NDArray[np.integer] | None = None
+    "(H, W): which thing each pixel shows, where that is known."
 
 
 def to_backward(
@@ -85,10 +87,12 @@ def frame_motion(
     validity: NDArray[Any] | None = None,
     active: NDArray[Any] | None = None,
     mask: NDArray[Any] | None = None,
+    surfaces: NDArray[np.integer] | None = None,
 ) -> FrameMotion:
     """Say of a backward field by the rules what is new, as `novelty_map` does, and what was unseen.
 
-    Active matter counts as seen: its motion leads to itself.
+    Active matter counts as seen: its motion leads to itself. `surfaces` (H, W) numbers the things
+    that this frame shows.
     """
     active = active if rules.active else None
     chosen = {"out_of_frame": rules.out_of_frame, "disoccluded": rules.disoccluded}
@@ -99,7 +103,7 @@ def frame_motion(
     unseen = unseen_before(backward, (covered, validity), **chosen)
     if active is not None:
         unseen &= np.asarray(active) == 0
-    return FrameMotion(backward, novelty, unseen)
+    return FrameMotion(backward, novelty, unseen, surfaces)
 
 
 def unseen_before(

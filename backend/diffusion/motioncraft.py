@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from ..contract import methods
 from ..contract.errors import ModelError, ShotError
 from .attention import CrossFrames, Kept, Reads, read_references
+from .carried_picture import CarriedPicture
 from .detail import CarriedDetail
 from .latent_motion import LatentMotion, LatentWarp
 from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
 from .motion import FrameMotion
-from .sampling import Grid, add_noise, ddim_step, invert, join, named_noise
-from .surroundings import continued
+from .sampling import Grid, add_noise, ddim_step, invert, join, named_noise, noise_in
 from .true_place import to_true_place
 
 WHERE = "MotionCraft"
@@ -82,21 +82,21 @@ class MotionCraft:
         self._references = REFERENCES[settings.attention]
         self._in_turn = model.precision.attention_slicing
         rules = settings.novelty
+        self._fills = settings.fill == "surroundings"
         self._motion = LatentMotion(
             model.vae_factor,
             settings.warp,
             carry=settings.carry_residual,
             outside=rules.ceiling if rules.out_of_frame else rules.floor,
-            fill=settings.fill == "surroundings",
+            fill=self._fills,
         )
         self._settles = settings.settle_picture and settings.warp == "nearest"
         self._frame = 0
         self._anchor: torch.Tensor | None = None
         self._last: torch.Tensor | None = None
         "The last frame: its clean latent or, without re-inversion, its noisy one."
+        self._carried: CarriedPicture | None = None
         self._detail: CarriedDetail | None = None
-        self._plate: NDArray[np.uint8] | None = None
-        "The start picture moved by hand, what came in or was uncovered made of its surroundings."
         self._kept: list[Kept] | None = None
         "The first frame's keys and values at each step, where they are kept."
 
@@ -113,15 +113,16 @@ class MotionCraft:
         if self._settings.posterior == "sample":
             generator = torch.Generator().manual_seed(self._seed)
         clean = self._model.encode(picture, generator=generator)
-        self._anchor, self._detail = self._invert(clean), None
+        self._anchor, self._carried, self._detail = self._invert(clean), None, None
         self._last, self._frame, self._kept = clean, 0, None
         self._motion.restore({})
         self._work.end()
-        self._plate = image if self._settings.fill == "surroundings" else None
         decoded = self._picture(clean)
-        if not self._settings.carry_detail:
+        if self._fills or self._settings.carry_detail:
+            self._carried = CarriedPicture(image, fill=self._fills)
+        if not self._settings.carry_detail or self._carried is None:
             return decoded
-        self._detail = CarriedDetail(image, decoded)
+        self._detail = CarriedDetail(self._carried, decoded)
         return image
 
     @torch.no_grad()
@@ -133,23 +134,23 @@ class MotionCraft:
         first, keeps = self._frame == 0, self._keeps_anchor()
         steps = len(self._grid)
         inverts = not first and self._settings.reinvert
-        self._work.begin(steps * (1 + inverts + (keeps and self._kept is None)))
+        warp = self._motion.step(motion)
+        begins = self._carried is not None and bool(warp.begins.any())
+        retraces = begins and bool((warp.novelty[warp.begins] < 1).any())
+        self._work.begin(steps * (1 + inverts + retraces + (keeps and self._kept is None)))
         previous = self._anchor if first else self._last
         if inverts:
             previous = self._invert(self._last)
         if keeps and self._kept is None:
             self._kept = self._record_anchor()
         self._frame += 1
-        warp = self._motion.step(motion)
         moved = warp_latent(
             previous, warp, self._settings.warp, restore_variance=self._settings.restore_variance
         )
-        if self._detail is not None:
-            self._detail.step(motion)
-        if self._plate is not None and motion.unseen is not None:
-            self._plate = continued(self._plate, motion, motion.unseen)
-            if warp.uncovered is not None and warp.uncovered.any():
-                moved = self._begin_uncovered(self._plate, warp, moved)
+        if self._carried is not None:
+            self._carried.step(motion)
+            if begins:
+                moved = self._begin(self._carried.picture(), warp, moved, retraces=retraces)
         eta = torch.from_numpy(warp.novelty)[None, None].to(moved.device)
         clean = self._denoise(previous, moved, eta)
         self._last = clean if self._settings.reinvert else moved
@@ -161,10 +162,10 @@ class MotionCraft:
         if self._anchor is None or self._last is None:
             raise ValueError("expected a frame before its state")
         carried = {f"motion_{name}": value for name, value in self._motion.state().items()}
-        if self._plate is not None:
-            carried["plate"] = self._plate
+        if self._carried is not None:
+            carried |= {f"carried_{name}": v for name, v in self._carried.state().items()}
         if self._detail is not None:
-            carried |= {f"detail_{name}": v for name, v in self._detail.state().items()}
+            carried["decoded"] = self._detail.decoded
         return {
             "frame": np.array(self._frame, np.int64),
             "anchor": self._anchor.cpu().numpy(),
@@ -178,28 +179,32 @@ class MotionCraft:
         self._frame = int(state["frame"])
         self._anchor = torch.from_numpy(state["anchor"].copy()).to(device)
         self._last = torch.from_numpy(state["last"].copy()).to(device)
-        self._plate = state.get("plate")
         self._motion.restore(_named(state, "motion_"))
-        detail = _named(state, "detail_")
-        self._detail = CarriedDetail.restored(detail) if detail else None
+        self._carried = self._detail = None
+        if carried := _named(state, "carried_"):
+            self._carried = CarriedPicture.restored(carried, fill=self._fills)
+            if "decoded" in state:
+                self._detail = CarriedDetail(self._carried, state["decoded"])
         self._kept = None
 
-    def _begin_uncovered(
-        self, picture: NDArray[np.uint8], warp: LatentWarp, moved: torch.Tensor
+    def _begin(
+        self, picture: NDArray[np.uint8], warp: LatentWarp, moved: torch.Tensor, *, retraces: bool
     ) -> torch.Tensor:
-        """Put into uncovered cells what the picture shows there, with noise as of tau."""
-        assert warp.hidden is not None
-        factor = self._model.vae_factor
-        clean = self._model.encode(pad_to_factor(to_tensor(picture), factor))
-        uncovered = torch.from_numpy(warp.uncovered).to(moved.device)
-        if self._detail is not None:
-            width, height = self._size
-            there = np.asarray(warp.uncovered).repeat(factor, 0).repeat(factor, 1)[:height, :width]
-            decoded = to_image(crop(self._model.decode(clean), self._size))
-            self._detail.renew(picture, decoded, there & warp.hidden)
-        noise = named_noise(tuple(clean.shape), self._seed, self._frame, "uncovered")
-        begun = add_noise(self._grid, self._grid.timesteps[0], clean, noise.to(clean.device))
-        return torch.where(uncovered, begun.to(moved.dtype), moved)
+        """Put into the cells that begin what the picture shows there, noised to tau.
+
+        The noise is new as far as the cell is; the rest is the picture's own, by inversion, which
+        leads back to it.
+        """
+        top, device = self._grid.timesteps[0], moved.device
+        clean = self._model.encode(pad_to_factor(to_tensor(picture), self._model.vae_factor))
+        noise = named_noise(tuple(clean.shape), self._seed, self._frame, "uncovered").to(device)
+        if retraces:
+            own = noise_in(self._grid, top, self._invert(clean), clean)
+            new = torch.from_numpy(warp.novelty)[None, None].to(device)
+            noise = new * noise + (1 - new.square()).sqrt() * own
+        begun = add_noise(self._grid, top, clean, noise)
+        there = torch.from_numpy(warp.begins).to(device)
+        return torch.where(there, begun.to(moved.dtype), moved)
 
     def _invert(self, clean: torch.Tensor) -> torch.Tensor:
         return invert(

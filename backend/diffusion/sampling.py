@@ -65,6 +65,12 @@ def add_noise(grid: Grid, t: int, z0: torch.Tensor, noise: torch.Tensor) -> torc
     return sqrt(alpha) * z0 + sqrt(1 - alpha) * noise
 
 
+def noise_in(grid: Grid, t: int, z: torch.Tensor, z0: torch.Tensor) -> torch.Tensor:
+    """Return the noise that `add_noise` would have made a noisy latent at timestep t of."""
+    alpha = grid.alpha(t)
+    return (z - sqrt(alpha) * z0) / sqrt(1 - alpha)
+
+
 def ddim_step(
     grid: Grid,
     i: int,

@@ -180,7 +180,8 @@ def _latent_warp(place: NDArray[np.float32], factor: int) -> LatentWarp:
     rows = np.minimum(np.arange(height) * factor + factor // 2, place.shape[0] - 1)
     columns = np.minimum(np.arange(width) * factor + factor // 2, place.shape[1] - 1)
     source = place[np.ix_(rows, columns)] / factor - 0.5
-    return LatentWarp(source.astype(np.float32), np.zeros((height, width), np.float32))
+    nothing = np.zeros((height, width), np.float32)
+    return LatentWarp(source.astype(np.float32), nothing, nothing > 0)
 
 
 def _picture(model: DiffusionModel, z: torch.Tensor, like: Picture) -> Picture:

@@ -156,7 +156,8 @@ SHOTS: dict[str, Callable[[int], TrueShot]] = {
 def _from_shot(name: str, prompt: str, shot: s.Shot, arrays: ArraySet) -> TrueShot:
     rendered = _render(shot, arrays)
     motions = tuple(
-        frame_motion(f.backward, Novelty(), validity=f.valid_backward) for f in rendered[1:]
+        frame_motion(f.backward, Novelty(), validity=f.valid_backward, surfaces=f.index)
+        for f in rendered[1:]
     )
     pictures = tuple(to_bytes8(f.beauty, transparent=False) for f in rendered)
     ahead = rendered[:-1]

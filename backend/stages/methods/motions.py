@@ -97,6 +97,7 @@ class _Rendered:
             validity=here.valid_backward,
             active=self._active(here),
             mask=self._mask,
+            surfaces=np.asarray(here.index),
         )
 
     def _active(self, here: RenderedFrame) -> Array:
