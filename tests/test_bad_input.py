@@ -123,7 +123,7 @@ def edited(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     [
         (lambda shot: shot.pop("camera"), "missing required field `camera`"),
         (lambda shot: shot.update(colour=1), "unknown field `colour`"),
-        (lambda shot: shot["bodies"][0].update(colour=1), "unknown field `colour` - at `$.bodies"),
+        (lambda shot: shot["bodies"][0].update(colour=1), "Thing: object contains unknown field"),
     ],
     ids=["no camera", "an unknown key", "an unknown key of a body"],
 )

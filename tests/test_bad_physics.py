@@ -72,9 +72,18 @@ def refused(shot: s.Shot, arrays: ArraySet) -> ShotError:
 @pytest.mark.parametrize(
     ("material", "words"),
     [
-        (m.Elastic(poisson_ratio=0.5), "Thing, poisson ratio: expected a number < 0.5, got 0.5"),
-        (m.Rubber(density=-5.0), "Thing, density: expected a number > 0.0, got -5"),
-        (m.Water(gamma=0.0), "Thing, gamma: expected a number >= 1.0, got 0"),
+        (
+            m.Elastic(poisson_ratio=0.5),
+            "Thing, poisson ratio: expected a number of at least 0 and below 0.5, got 0.5.",
+        ),
+        (
+            m.Rubber(density=-5.0),
+            "Thing, density: expected a number above 0 and at most 1e+15, got -5.",
+        ),
+        (
+            m.Water(gamma=0.0),
+            "Thing, gamma: expected a number of at least 1 and at most 20, got 0.",
+        ),
     ],
 )
 def test_numbers_out_of_their_range_are_named(material: m.Material, words: str) -> None:

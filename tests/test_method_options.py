@@ -50,8 +50,14 @@ def test_words_alone_change_words_alone() -> None:
         (MethodOptions("dream"), "expected motioncraft or motion_guidance, got 'dream'"),
         (MethodOptions("motioncraft", "slow"), "expected one of .*motioncraft_paper, got 'slow'"),
         (MethodOptions(preset="fast"), "got 'fast'"),
-        (MethodOptions("motioncraft", model="../x"), "expected other settings: .*model"),
-        (MethodOptions("motioncraft", prompt="x" * 2001), "expected other settings: .*prompt"),
+        (
+            MethodOptions("motioncraft", model="../x"),
+            "Method, model: expected a text .*, got '../x'",
+        ),
+        (
+            MethodOptions("motioncraft", prompt="x" * 2001),
+            "Method, prompt: expected at most 2000 characters, got 2001",
+        ),
     ],
 )
 def test_what_is_not_there_is_told(options: MethodOptions, words: str) -> None:

@@ -55,3 +55,37 @@ def test_damage_gets_one_sentence(tmp_path: Path, damage: str) -> None:
             archive.writestr("other.txt", "hello")
     with pytest.raises(ShotError, match=r"a\.shot"):
         read_shot(path)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "words"),
+    [
+        ('"resolution": 24', '"resolution": 4',
+         r"a\.shot, Tiny, resolution: expected a whole number of at least 8 and at most 2048, "
+         r"got 4\. Raise it\."),
+        ('"friction": 0.3', '"friction": -0.3',
+         r"Floor, friction: expected a number of at least 0 and at most 100, got -0\.3\. Raise"),
+        ('"role": "static"', '"role": "asleep"',
+         r"Floor, role: expected dynamic, kinematic or static, got 'asleep'\. Choose one of"),
+        ('"name": "Floor"', '"name": ""',
+         r"Tiny, bodies 2, name: expected at least 1 character, got 0\. Add some\."),
+        ('"seed": 0', '"seed": 0.5', r"Tiny, seed: expected a whole number, got 0\.5\."),
+        ('"seed": 0', '"sead": 0', r"a\.shot, Tiny: object contains unknown field `sead`\."),
+    ],
+)  # fmt: skip
+def test_what_is_out_of_range_is_named_with_its_value(
+    before: str, after: str, words: str, tmp_path: Path
+) -> None:
+    write_shot(tmp_path / "whole.shot", *shots.falling_cube())
+    with (
+        zipfile.ZipFile(tmp_path / "whole.shot") as whole,
+        zipfile.ZipFile(tmp_path / "a.shot", "w") as changed,
+    ):
+        for name in whole.namelist():
+            data = whole.read(name)
+            if name == "shot.json":
+                assert before.encode() in data
+                data = data.replace(before.encode(), after.encode())
+            changed.writestr(name, data)
+    with pytest.raises(ShotError, match=words):
+        read_shot(tmp_path / "a.shot")

@@ -13,6 +13,7 @@ import numpy as np
 
 from .arrays import Array, ArrayRef, ArraySet, rebuild
 from .errors import ShotError
+from .ranges import decoded
 from .shot_check import array_refs
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -50,7 +51,7 @@ def read_archive(path: Path, kind: str, struct: type[T], remedy: str) -> tuple[T
             info = archive.getinfo(f"{kind}.json")
             if info.file_size > MAX_JSON_BYTES:
                 raise ShotError(path.name, f"{kind}.json claims {info.file_size} bytes.", remedy)
-            value = msgspec.json.decode(archive.read(info), type=struct)
+            value = decoded(archive.read(info), struct, where=path.name)
             refs = {ref.sha256: ref for ref in array_refs(value)}
             return value, ArraySet({sha: _read_array(archive, ref) for sha, ref in refs.items()})
     except FileNotFoundError as err:

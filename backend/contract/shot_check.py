@@ -22,6 +22,7 @@ from .force_check import check_forces
 from .material_check import check_material
 from .materials import Flowing, Rigid
 from .method_check import check_method
+from .ranges import check_ranges
 from .regions import Scale, check_group
 from .shot import Body, Capture, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_track
@@ -49,6 +50,7 @@ def array_refs(value: object) -> Iterable[ArrayRef]:
 def check_shot(shot: Shot, arrays: ArraySet) -> None:
     """Raise ShotError on the first thing in `shot` or its arrays that cannot be made."""
     check_numbers(shot)
+    check_ranges(shot)
     check_presence(shot, arrays)
     _check_frames(shot.frames)
     check_film(shot.film)

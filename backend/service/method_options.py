@@ -7,6 +7,7 @@ import msgspec
 from ..contract.errors import ShotError
 from ..contract.method_presets import KINDS, preset_method
 from ..contract.methods import Method, MotionCraft, MotionGuidance, NoMethod
+from ..contract.ranges import check_ranges
 
 NO_METHOD = "none"
 KEPT = ("prompt", "negative_prompt", "model", "start", "motion")
@@ -57,7 +58,5 @@ class MethodOptions:
 
 def _checked(method: MotionCraft | MotionGuidance) -> MotionCraft | MotionGuidance:
     """Hold names and texts to the rules of shots, which a replaced field has not passed."""
-    try:
-        return msgspec.convert(msgspec.to_builtins(method), type(method))
-    except msgspec.ValidationError as err:
-        raise ShotError("Method", f"expected other settings: {err}.") from err
+    check_ranges(method, "Method")
+    return method

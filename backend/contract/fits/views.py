@@ -8,6 +8,7 @@ import numpy as np
 from ..arrays import ArrayRef, ArraySet, require_finite
 from ..errors import ShotError
 from ..part import Name, Part
+from ..ranges import check_ranges
 from ..shot import Body, Film, FrameRange
 from ..shot_check import check_body, check_numbers, check_presence
 from ..track_check import check_rigid
@@ -39,6 +40,7 @@ class Views(Part, frozen=True):
 def check_views(views: Views, arrays: ArraySet) -> None:
     """Raise ShotError on the first thing in `views` that nothing can be fitted to."""
     check_numbers(views)
+    check_ranges(views, views.name)
     check_presence(views, arrays)
     still = FrameRange(1, 2, 24.0, 1)
     check_body(msgspec.structs.replace(views.body, fit=None), still, arrays)

@@ -8,6 +8,7 @@ import msgspec
 
 from ..errors import ShotError
 from ..part import NonNegative, Positive, Vector3
+from ..ranges import converted
 
 SPELLINGS = {"max_partciels_per_cell": "max_particles_per_cell", "init_azimuthm": "init_azimuth"}
 "Keys that PhysGaussian reads, and what its own pages call them."
@@ -202,10 +203,7 @@ def config_of(given: Mapping[str, Any], where: str) -> tuple[Config, tuple[str, 
         told.append(f"{', '.join(camera)}: the shot's own camera is used.")
     for key in sorted(plain.keys() & UNUSED):
         told.append(f"{key}: PhysGaussian reads it and never uses it.")
-    try:
-        return msgspec.convert(used, Config), tuple(told)
-    except msgspec.ValidationError as error:
-        raise ShotError(where, f"expected PhysGaussian's keys, got: {error}.") from error
+    return converted(used, Config, where), tuple(told)
 
 
 def _spelt(given: Mapping[str, Any], told: list[str]) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ...contract.errors import (
     RefusedError,
     ShotError,
 )
+from ...contract.ranges import decoded
 from ...contract.shot import Shot
 from ...contract.sockets import CONTROL
 from ..endings import explain
@@ -137,7 +138,7 @@ class Desk:
             return m.Missing((ref.sha256,))
         try:
             data = np.asarray(self._arrays.read(ref)).tobytes()
-            shot = msgspec.msgpack.decode(data, type=Shot)
+            shot = decoded(data, Shot, msgspec.msgpack.decode)
         except DECODING_ERRORS as err:
             raise ShotError("Shot", f"expected a shot, got: {err}.", "Export it again.") from err
         return self._foreman.submit(shot, owner)

@@ -15,6 +15,7 @@ import numpy as np
 from ...contract import views as v
 from ...contract.arrays import Array, ArrayRef
 from ...contract.errors import ShotError
+from ...contract.ranges import decoded
 from ...contract.shot import Shot
 from ...contract.shot_check import array_refs, check_shot
 from ..doors.calls import DECODING_ERRORS
@@ -95,7 +96,7 @@ class Painter:
                 store.close()
         data = np.asarray(self._arrays.read(source)).tobytes()
         try:
-            return msgspec.msgpack.decode(data, type=Shot)
+            return decoded(data, Shot, msgspec.msgpack.decode)
         except DECODING_ERRORS as err:
             raise ShotError("Shot", f"expected a shot, got: {err}.", "Export it again.") from err
 
