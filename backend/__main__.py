@@ -129,21 +129,36 @@ def lift(
     view: Annotated[
         list[Path] | None, typer.Option(help="For LGM, three times: from 90, 180, 270 degrees.")
     ] = None,
+    coarse: Annotated[
+        Path | None,
+        typer.Option(help="Splats (.ply) that something else made of it, in its camera's axes."),
+    ] = None,
     length: Annotated[float, typer.Option(help="Metres of the object's longer side.")] = 1.0,
     lens: Annotated[
         float, typer.Option(help="Millimetres, as Blender's cameras have them.")
     ] = 50.0,
     roundness: Annotated[float, typer.Option(help="1 makes a ball of a disc.")] = 1.0,
     splats: Annotated[int | None, typer.Option(help="How many; by the picture if absent.")] = None,
+    refine: Annotated[
+        bool, typer.Option(help="By the picture's colours; LGM's and coarse ones by depth as well.")
+    ] = False,
+    epochs: Annotated[
+        int, typer.Option(min=1, max=100_000, help="Of the refinement; the paper's are 3000.")
+    ] = 300,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder of what is kept between lifts.")
+    ] = None,
     device: Device = "auto",
 ) -> None:
     """Make a body of one picture: splats, a closed mesh, and the camera that saw it."""
-    from .stages.lifts.command import lift_picture
+    from .service.lifting import lift_in_foreground
 
     ways = {"mask": mask, "box": box, "sam": sam, "depth": depth, "depth_kind": depth_kind,
-            "depth_model": depth_model, "lgm": lgm, "views": tuple(view or ()), "length": length,
-            "lens": lens, "roundness": roundness, "splats": splats}  # fmt: skip
-    typer.echo(lift_picture(picture, out, ways, device=device))
+            "depth_model": depth_model, "lgm": lgm, "views": tuple(view or ()), "coarse": coarse,
+            "length": length, "lens": lens, "roundness": roundness, "splats": splats,
+            "epochs": epochs if refine else 0}  # fmt: skip
+    folder = cache or user_folder() / "cache"
+    typer.echo(lift_in_foreground(picture, out, ways, device=device, cache=folder))
 
 
 @app.command()

@@ -280,6 +280,7 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     fit_stage: StringProperty()
     fit_factor: FloatProperty(min=0.0, max=1.0)
     lift: StringProperty(description="What is being done to a picture")
+    lift_factor: FloatProperty(min=0.0, max=1.0)
     viewport: PointerProperty(type=ImpetusViewport)
 
 

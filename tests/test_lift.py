@@ -112,3 +112,28 @@ def test_the_command_makes_a_body(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert "matches the picture" in capsys.readouterr().out
     assert (tmp_path / "body" / "lift.json").exists()
     assert (tmp_path / "body" / "background.png").exists()
+
+
+def test_the_command_refines_and_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The front view comes nearer to the picture, and the form stays; asked again, it is kept."""
+    from impetus.backend.__main__ import app
+
+    small = save(tmp_path / "ball.png", painted(disc(48, 18)), disc(48, 18))
+    words = ["lift", str(small), "--splats", "600", "--length", "0.2", "--cache", str(tmp_path)]
+    record = []
+    for name, more in (("plain", []), ("refined", ["--refine", "--epochs", "40"])):
+        app([*words, "--out", str(tmp_path / name), *more], standalone_mode=False)
+        record.append(
+            msgspec.json.decode((tmp_path / name / "lift.json").read_bytes(), type=LiftRecord)
+        )
+    assert "refine 100 %" in capsys.readouterr().out
+    assert (record[0].epochs, record[1].epochs) == (0, 40)
+    assert record[1].match > record[0].match
+    before, after = (read_capture(tmp_path / n / "splats.ply").mean for n in ("plain", "refined"))
+    assert np.linalg.norm(after - before, axis=1).mean() < 0.01 * 0.2
+    app([*words, "--out", str(tmp_path / "again"), "--refine", "--epochs", "40"],
+        standalone_mode=False)  # fmt: skip
+    assert "refine" not in capsys.readouterr().out.split("Refined")[0]
+    assert np.array_equal(read_capture(tmp_path / "again" / "splats.ply").mean, after)

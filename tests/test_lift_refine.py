@@ -1,16 +1,28 @@
 """The geometry-aware refinement: hard depth against sums by hand, and what it does to splats."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from impetus.backend.contract.errors import CancelledError
 from impetus.backend.splatting.gradients import Camera
+from impetus.backend.stages.cache import FrameCache
 from impetus.backend.stages.fits.losses import ssim
-from impetus.backend.stages.lifts.color_loss import color_loss
-from impetus.backend.stages.lifts.depth_loss import HardDepth, hard_depth, hard_depth_loss
-from impetus.backend.stages.lifts.refine import DepthView, RefineSettings, refined
+from impetus.backend.stages.lifts.refinement.color_loss import color_loss
+from impetus.backend.stages.lifts.refinement.depth_loss import (
+    HardDepth,
+    hard_depth,
+    hard_depth_loss,
+)
+from impetus.backend.stages.lifts.refinement.refine import (
+    LARGEST_STEP,
+    DepthView,
+    RefineSettings,
+    refined,
+)
 from impetus.backend.stages.lifts.splats import Splats
 from impetus.backend.stages.takes.picture import encode_srgb
 
@@ -152,3 +164,51 @@ def test_fewer_epochs_keep_the_schedule() -> None:
     assert (short.epochs, short.depth_from, short.slower_from) == (300, 50, 150)
     assert short.mean == pytest.approx(1e-3)
     assert (short.depth_every, short.depth_rate) == (1, pytest.approx(1e-3))
+    slow = RefineSettings().over(300)
+    assert (slow.epochs, slow.depth_from, slow.slower_from) == (300, 50, 150)
+    assert (slow.mean, slow.color) == (1e-4, 1e-3)
+    long = RefineSettings().within(6000)
+    assert (long.mean, long.depth_every) == (pytest.approx(5e-5), 20)
+    assert long.depth_rate == pytest.approx(1e-3)
+
+
+@pytest.mark.parametrize("epochs", [1, 20, 100, 300])
+def test_no_step_is_larger_than_a_hundredth(epochs: int) -> None:
+    short = RefineSettings().within(epochs)
+    rates = (short.mean, short.scale, short.turn, short.color, short.opacity, short.depth_rate)
+    assert max(rates) <= LARGEST_STEP
+
+
+def test_no_splat_moves_farther_than_its_steps() -> None:
+    """However short a refinement is: by LARGEST_STEP of half the diagonal for each loss."""
+    astray, picture, views = a_wall(np.random.default_rng(3))
+    settings = RefineSettings().within(2)
+    made = refined(astray, picture, camera(), views, settings)
+    half = np.linalg.norm(np.ptp(astray.mean, axis=0)) / 2
+    moved = np.linalg.norm(made.mean - astray.mean, axis=1)
+    # Adam takes a whole step along each of three axes, by colour twice and by depth at most twice.
+    assert 0 < moved.max() < 4 * np.sqrt(3) * LARGEST_STEP * half
+    assert np.abs(np.log(made.scale / astray.scale)).max() < 2.1 * LARGEST_STEP
+
+
+def test_a_refinement_that_was_ended_goes_on_to_the_same_splats(tmp_path: Path) -> None:
+    class Ending:
+        def __init__(self, after: int) -> None:
+            self.after = after
+
+        def stepped(self, done: int, total: int) -> None:
+            self.after -= 1
+
+        def check(self) -> None:
+            if not self.after:
+                raise CancelledError("Ended.", "")
+
+    astray, picture, views = a_wall(np.random.default_rng(2))
+    settings = RefineSettings(epochs=8, slower_from=6, depth_from=2, depth_every=1)
+    whole = refined(astray, picture, camera(), views, settings)
+    kept = FrameCache(tmp_path)
+    with pytest.raises(CancelledError):
+        refined(astray, picture, camera(), views, settings, kept=kept, listener=Ending(5))
+    again = refined(astray, picture, camera(), views, settings, kept=kept)
+    for name in ("mean", "scale", "turn", "color", "opacity"):
+        assert np.array_equal(getattr(whole, name), getattr(again, name))

@@ -60,6 +60,8 @@ def _step(key: str, text: str, factor: float) -> None:
         say(stage=text, factor=factor)
     elif key == state.fit:
         say(fit_stage=text, fit_factor=factor)
+    elif key == state.lift:
+        say(lift=text, lift_factor=factor)
     elif (take := find(key)) is not None and take.is_active:
         say(job=key, stage=text, factor=factor, seconds_left=-1.0)
 

@@ -21,7 +21,7 @@ def begin(wanted: Wanted) -> None:
     python = machine.python()
     state.lift = f"lift {wanted.folder.name}"
     state.link.order(orders.Run(state.lift, run(state.lift, wanted, python)))
-    say(lift=TEXT, sentence="", remedy="")
+    say(lift=TEXT, lift_factor=0.0, sentence="", remedy="")
 
 
 def stop() -> None:
@@ -32,7 +32,7 @@ def stop() -> None:
 
 def end() -> None:
     state.lift = ""
-    say(lift="")
+    say(lift="", lift_factor=0.0)
 
 
 def finish(result: object) -> None:

@@ -95,6 +95,26 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
         max=2_000_000,
         description="Splats of the body; 0 takes as many as the picture has detail for",
     )
+    refine: BoolProperty(
+        name="Refine",
+        default=False,
+        description="Bring the splats nearer to the picture's colours, and coarse ones to the form "
+        "as well; takes minutes, and torch, which Set Up Diffusion brings",
+    )
+    coarse: StringProperty(
+        name="Coarse Splats",
+        subtype="FILE_PATH",
+        description="Splats that something else made of this picture, in its camera's axes (x "
+        "right, y down, z forward): refined, they are the body. Without a file, the body's own are",
+    )
+    epochs: IntProperty(
+        name="Epochs",
+        default=300,
+        min=1,
+        soft_max=3000,
+        max=100_000,
+        description="Steps of the refinement; more come nearer to the picture, and take longer",
+    )
     camera: BoolProperty(
         name="Camera", default=True, description="Add the camera that the picture was seen from"
     )
@@ -116,13 +136,21 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
         names = ["mask", *{"FILE": ["mask_file"], "BOX": ["box"], "SAM": ["sam", "box"]}.get(
             self.mask, [])]  # fmt: skip
         names += ["form", *(["depth_file"] if self.form != "ROUND" else [])]
-        for name in (*names, "length", "lens", "roundness", "splats", "camera"):
+        for name in (*names, "length", "lens", "roundness", "splats", "camera", "refine"):
             layout.prop(self, name)
+        if self.refine:
+            layout.prop(self, "coarse")
+            layout.prop(self, "epochs")
+            if machine.lacks_diffusion():
+                layout.label(text="Set up diffusion first: it brings torch", icon="ERROR")
 
     def execute(self, _context: bpy.types.Context) -> set[str]:
         picture = Path(bpy.path.abspath(self.filepath))
         if not picture.is_file():
             self.report({"ERROR"}, f"{picture.name}: expected a picture, found nothing")
+            return {"CANCELLED"}
+        if self.refine and machine.lacks_diffusion():
+            self.report({"ERROR"}, "Refining needs torch: set up diffusion first, or leave it out")
             return {"CANCELLED"}
         folder = free_folder(bodies_folder(), picture.stem)
         try:
@@ -146,6 +174,11 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
             found += ["--sam", bpy.path.abspath(self.sam)]
         if self.form != "ROUND":
             found += ["--depth", bpy.path.abspath(self.depth_file), "--depth-kind", self.form]
+        if self.refine:
+            found += ["--refine", "--epochs", str(self.epochs)]
+            found += ["--cache", str(machine.home() / "cache")]
+            if self.coarse:
+                found += ["--coarse", bpy.path.abspath(self.coarse)]
         return tuple(found)
 
 

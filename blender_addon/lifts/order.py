@@ -1,6 +1,7 @@
 """What an artist says of a picture, and the backend's work on it; runs on the I/O thread."""
 
 import os
+import re
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,8 +32,12 @@ def run(key: str, wanted: Wanted, python: Path) -> Generator[Notice, None, None]
     # What Blender set for its own Python is not for the backend's.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     environment["PYTHONUNBUFFERED"] = "1"
-    for _ in watch(command, wanted.folder / "lift.log", environment, "The lift"):
-        yield Stepped(key, TEXT, 0.0)
+    text, factor = TEXT, 0.0
+    for line in watch(command, wanted.folder / "lift.log", environment, "The lift"):
+        if found := re.match(r"refine (\d+) %(?:, (.*))?", line):
+            factor = int(found[1]) / 100
+            text = f"Refine: {found[2]}" if found[2] else "Refine"
+        yield Stepped(key, text, factor)
     yield Finished(key, wanted)
 
 

@@ -14,7 +14,7 @@ class VIEW3D_PT_impetus_lift(bpy.types.Panel):
         layout, shown = self.layout, context.window_manager.impetus
         if shown.lift:
             row = layout.row(align=True)
-            row.label(text=shown.lift, icon="SORTTIME")
+            row.progress(factor=shown.lift_factor, text=shown.lift)
             row.operator("impetus.stop_lift", text="", icon="X")
         else:
             layout.operator("impetus.body_from_picture", text="Choose a Picture", icon="IMAGE_DATA")

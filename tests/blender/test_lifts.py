@@ -1,5 +1,6 @@
 """A picture becomes an object: what the operator asks of the backend, and what it puts in place."""
 
+import json
 import os
 from pathlib import Path
 
@@ -57,6 +58,15 @@ def test_the_operator_says_what_the_command_reads(scene, picture, backend, monke
     assert wanted.options[:2] == ("--length", "0.25")
 
 
+def test_refining_is_asked_for_with_what_it_begins_with(scene, picture, backend, monkeypatch):
+    home = backend / "home" / "cache"
+    wanted = ordered(picture, monkeypatch, refine=True, epochs=20)
+    assert wanted.options[6:] == ("--refine", "--epochs", "20", "--cache", str(home))
+    wanted = ordered(picture, monkeypatch, refine=True, epochs=20, coarse=str(picture))
+    assert wanted.options[-2:] == ("--coarse", str(picture))
+    assert "--coarse" not in ordered(picture, monkeypatch, coarse=str(picture)).options
+
+
 def test_no_body_is_overwritten(scene, picture, backend, monkeypatch):
     (backend / "cache" / "bodies" / "ball").mkdir(parents=True)
     assert ordered(picture, monkeypatch).folder.name == "ball.001"
@@ -73,9 +83,13 @@ def test_a_picture_becomes_a_body_and_its_camera(scene, picture, backend):
     from blender_addon.shot_export import export_shot
 
     folder = backend / "body"
-    options = ("--length", "0.5", "--splats", "900", "--device", "cpu")
+    options = ("--length", "0.5", "--splats", "900", "--device", "cpu", "--refine", "--epochs", "2",
+               "--cache", str(backend / "kept"))  # fmt: skip
     wanted = order.Wanted(picture, folder, options, True, "DYNAMIC")
-    *_, last = order.run("lift", wanted, Path(PYTHON))
+    *steps, last = order.run("lift", wanted, Path(PYTHON))
+    assert (steps[0].text, steps[0].factor) == ("Make a body of the picture", 0.0)
+    assert (steps[-1].text, steps[-1].factor) == ("Refine", 1.0)
+    assert json.loads((folder / "lift.json").read_text())["epochs"] == 2
     scene.cursor.location = (1, 2, 3)
     ob, _ = lifting.place(bpy.context, last.result)
     bpy.context.view_layer.update()

@@ -1,24 +1,30 @@
 """Floaters, with the hard-depth loss and without: the ablation of PhysMotion's figure 8.
 
 The coarse splats stand for a network's: fewer and larger than the surface needs, out of place by a
-few hundredths of the body's size, blurred and too clear. Both refinements begin with them.
+few hundredths of the body's size, blurred and too clear. Both refinements begin with them, as they
+come from a file that something else wrote.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial import cKDTree
+from scipy.spatial.transform import Rotation
 
-from ....kernels.splats.background import ray_distance
 from ....kernels.splats.project import View
-from ...splatting.gradients import Camera
-from ...stages.lifts.refine import DepthView, RefineSettings, refined
+from ...contract.captures.files import write_capture
+from ...stages.lifts.depth_maps import DepthMap
+from ...stages.lifts.lift import Lifted, LiftOptions, lifted_from
+from ...stages.lifts.lift_files import gaussians_of
+from ...stages.lifts.refinement.lifts import guide_of, settings_of
+from ...stages.lifts.refinement.refine import refined
 from ...stages.lifts.seen import Seen
-from ...stages.lifts.splats import Splats
+from ...stages.lifts.splats import Splats, own_colors
 from ...stages.takes.picture import encode_srgb
 
 Floats = NDArray[np.float32]
@@ -39,7 +45,7 @@ class Refined:
     """Splats, their view from the front and from one side, (h, w, 3) sRGB before white; figures.
 
     `floaters`: alpha beside the object seen from both SIDES, as a share of the object's area.
-    `match` in dB, over the object's pixels.
+    `match` in dB, over the object's pixels, before white.
     """
 
     splats: Splats
@@ -51,30 +57,44 @@ class Refined:
 
 @dataclass(frozen=True)
 class Case:
-    """A picture (h, w, 3) sRGB before white with its mask (h, w), and a body that it was lifted to.
+    """A picture's object as it was lifted, by `options` and `depth`.
 
     `silhouette` tells for a view (h, w) where the object truly is; views turn about `pivot` (3,),
     body space.
     """
 
-    picture: Floats
-    mask: Floats
-    seen: Seen
-    body: Splats
+    made: Lifted
+    options: LiftOptions
+    depth: DepthMap | None
     silhouette: Callable[[float], Floats]
     pivot: Doubles
+
+    @property
+    def picture(self) -> Floats:
+        """The object before white (h, w, 3) sRGB."""
+        mask = self.made.mask[..., None]
+        own = encode_srgb(own_colors(self.made.picture, self.made.mask))
+        return np.asarray(own * mask + (1 - mask), np.float32)
 
 
 def ablation(case: Case, epochs: int, *, seed: int = 0) -> dict[str, Refined]:
     """Refine coarse splats by colour alone, and with the hard-depth loss as well."""
-    coarse = coarse_of(case.body, np.random.default_rng(seed))
-    settings = RefineSettings(seed=seed).within(epochs)
-    front = _camera(case.seen.view())
-    views = [_depth_view(case, turn) for turn in (0.0, 90.0, 180.0, 270.0)]
-    found = {"coarse": coarse}
+    options = replace(case.options, epochs=epochs, seed=seed)
+    coarse = coarse_lift(case, options)
+    guide, settings = guide_of(coarse, options, case.depth), settings_of(coarse, options)
+    found = {"coarse": coarse.splats}
     for name, chosen in (("colour", replace(settings, hard=None)), ("hard depth", settings)):
-        found[name] = refined(coarse, case.picture, front, views, chosen)
-    return {name: _measured(case, splats) for name, splats in found.items()}
+        found[name] = refined(coarse.splats, guide.picture, guide.camera, guide.views, chosen)
+    return {name: measured(case, splats) for name, splats in found.items()}
+
+
+def coarse_lift(case: Case, options: LiftOptions) -> Lifted:
+    """Return the object made of coarse splats in a file."""
+    coarse = coarse_of(case.made.splats, np.random.default_rng(options.seed))
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "coarse.ply"
+        write_capture(path, gaussians_of(in_camera(coarse, case.made.seen)))
+        return lifted_from(path, case.made.picture, case.made.mask, options, depth=case.depth)
 
 
 def coarse_of(body: Splats, rng: np.random.Generator) -> Splats:
@@ -94,33 +114,29 @@ def coarse_of(body: Splats, rng: np.random.Generator) -> Splats:
     )
 
 
-def turned(seen: Seen, degrees: float, pivot: Doubles) -> View:
-    """Return the picture's camera, turned about the vertical axis through `pivot` (3,)."""
-    angle = np.radians(degrees)
-    turn = np.eye(4)
-    turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    turn[:3, 3] = pivot - turn[:3, :3] @ pivot
-    view = seen.view()
-    return replace(view, camera_to_world=turn @ view.camera_to_world)
+def in_camera(splats: Splats, seen: Seen) -> Splats:
+    """Return a body's splats in the axes of the camera that saw it, its eye at the origin."""
+    pose = np.linalg.inv(seen.camera_to_body)
+    turn = Rotation.from_matrix(pose[:3, :3]) * Rotation.from_quat(splats.turn, scalar_first=True)
+    return replace(
+        splats,
+        mean=(splats.mean @ pose[:3, :3].T + pose[:3, 3]).astype(np.float32),
+        turn=turn.as_quat(scalar_first=True).astype(np.float32),
+    )
 
 
-def _depth_view(case: Case, degrees: float) -> DepthView:
-    view = turned(case.seen, degrees, case.pivot)
-    _, alpha, depth = case.body.seen_by(view)
-    distance = ray_distance(np.where(alpha > 0.5, depth, 0).astype(np.float32), view)
-    return DepthView(_camera(view), distance.astype(np.float32))
-
-
-def _measured(case: Case, splats: Splats) -> Refined:
-    front = _before_white(splats, case.seen.view())[0]
-    side = _before_white(splats, turned(case.seen, SIDES[1], case.pivot))[0]
+def measured(case: Case, splats: Splats) -> Refined:
+    """Look at splats from the front and from both SIDES."""
+    seen = case.made.seen
+    front = _before_white(splats, seen.view())[0]
+    side = _before_white(splats, seen.turned(SIDES[1], case.pivot))[0]
     beside = [
-        _beside(splats, turned(case.seen, side, case.pivot), case.silhouette(side))
-        for side in SIDES
+        _beside(splats, seen.turned(side, case.pivot), case.silhouette(side)) for side in SIDES
     ]
-    inside = case.mask >= 0.5
+    inside = case.made.mask >= 0.5
     error = np.square(front - case.picture, dtype=np.float64)[inside].mean()
-    return Refined(splats, front, side, float(np.mean(beside)), float(-10 * np.log10(error)))
+    match = float(-10 * np.log10(error + 1e-12))
+    return Refined(splats, front, side, float(np.mean(beside)), match)
 
 
 def _beside(splats: Splats, view: View, silhouette: Floats) -> float:
@@ -132,10 +148,3 @@ def _beside(splats: Splats, view: View, silhouette: Floats) -> float:
 def _before_white(splats: Splats, view: View) -> tuple[Floats, Floats]:
     color, alpha, _ = splats.seen_by(view)
     return encode_srgb(color + (1 - alpha[..., None])).astype(np.float32), alpha
-
-
-def _camera(view: View) -> Camera:
-    return Camera(
-        torch.from_numpy(view.camera_to_world), torch.from_numpy(np.asarray(view.intrinsics)),
-        view.width, view.height, view.near, view.far,
-    )  # fmt: skip

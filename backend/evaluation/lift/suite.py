@@ -1,6 +1,8 @@
 """The suite `lift`: five things of known form and the astronaut of scikit-image become bodies."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +14,14 @@ from ...stages.lifts.depth_maps import DepthMap
 from ...stages.lifts.lift import Lifted, LiftOptions, lifted
 from ...stages.lifts.masks import box_mask
 from ...stages.lifts.picture import Picture
+from ...stages.lifts.refinement.lifts import refine_lift
 from ...stages.lifts.seen import Seen
 from ...stages.lifts.splats import view_before
 from ...stages.takes.picture import encode_srgb
 from ...training.packages import PHOTOGRAPHS, require
-from .floaters import Case, Refined, ablation, turned
+from .floaters import Case, Refined, ablation
 from .plots import draw_ablation, draw_lifts
+from .summary import summary_of
 from .things import AWAY, THINGS, Thing, Traced, camera, trace
 
 Floats = NDArray[np.float32]
@@ -26,7 +30,10 @@ SIZE, QUICK_SIZE = 256, 96
 "Pixels of a thing's picture."
 REFINED_SIZE, REFINED_SPLATS = 96, 9_000
 EPOCHS, QUICK_EPOCHS = 300, 60
-ASTRONAUT_BOX = (22, 2, 420, 512)
+SEEDS = 3
+"Coarse bodies of each thing, disturbed anew."
+QUICK_REFINED = ("bear", "astronaut")
+ASTRONAUT_BOX, ASTRONAUT_LENGTH = (22, 2, 420, 512), 0.8
 PAIRS, APART = 40_000, 0.01
 "Pairs of pixels whose order is asked, and what they must differ by, as a share of all depth."
 MIDDLE = np.zeros(3)
@@ -63,12 +70,13 @@ class Look:
 def run(out: Path, *, quick: bool = False) -> dict[str, Any]:
     """Lift all pictures, write lifts.png and floaters.png into `out`, return the figures.
 
-    `quick` takes small pictures and few epochs. Taichi must have been started. Raises
-    LiftError, PackagesMissingError.
+    `summary` among them says what they come to, and whether that is what we promise. `quick` takes
+    small pictures, and refines two of them, once and for few epochs. Taichi must have been started.
+    Raises LiftError, PackagesMissingError.
     """
     require(PHOTOGRAPHS)
     out.mkdir(parents=True, exist_ok=True)
-    size, epochs = (QUICK_SIZE, QUICK_EPOCHS) if quick else (SIZE, EPOCHS)
+    size, epochs, seeds = (QUICK_SIZE, QUICK_EPOCHS, 1) if quick else (SIZE, EPOCHS, SEEDS)
     figures: dict[str, Any] = {}
     looks: list[Look] = []
     for thing in THINGS:
@@ -76,17 +84,37 @@ def run(out: Path, *, quick: bool = False) -> dict[str, Any]:
     figures["astronaut"] = _lift_astronaut(2 * size, looks)
     draw_lifts(looks, out / "lifts.png")
     rows: dict[str, tuple[Floats, dict[str, Refined]]] = {}
-    for thing in THINGS:
-        case = thing_case(thing)
-        rows[thing.name] = case.picture, ablation(case, epochs)
-    case = astronaut_case()
-    rows["astronaut"] = case.picture, ablation(case, epochs)
-    for name, (_, found) in rows.items():
-        figures[name]["refined"] = {
-            way: {"floaters": one.floaters, "match": one.match} for way, one in found.items()
-        }
+    for name in QUICK_REFINED if quick else tuple(figures):
+        case = case_of(name)
+        found = [ablation(case, epochs, seed=seed) for seed in range(seeds)]
+        rows[name] = case.picture, found[0]
+        figures[name]["coarse"] = mean_of(found)
+        figures[name]["own"] = own_refined(case, epochs)
     draw_ablation(rows, out / "floaters.png")
-    return figures
+    return figures | {"summary": summary_of(figures)}
+
+
+def case_of(name: str) -> Case:
+    """Return one of THINGS, or the astronaut, for the ablation."""
+    things = {thing.name: thing for thing in THINGS}
+    return thing_case(things[name]) if name in things else astronaut_case()
+
+
+def mean_of(found: Sequence[Mapping[str, Refined]]) -> dict[str, dict[str, float]]:
+    """Return floaters and match of each way, as the mean over several ablations."""
+    return {
+        way: {
+            "floaters": float(np.mean([one[way].floaters for one in found])),
+            "match": float(np.mean([one[way].match for one in found])),
+        }
+        for way in found[0]
+    }
+
+
+def own_refined(case: Case, epochs: int) -> dict[str, float]:
+    """Refine a lift's own splats; return its match [dB] before and after."""
+    made = refine_lift(case.made, replace(case.options, epochs=epochs), case.depth)
+    return {"before": case.made.match, "after": made.match}
 
 
 def _lift_thing(thing: Thing, size: int, looks: list[Look]) -> dict[str, Any]:
@@ -106,12 +134,12 @@ def _lift_thing(thing: Thing, size: int, looks: list[Look]) -> dict[str, Any]:
 
 
 def _lift_astronaut(size: int, looks: list[Look]) -> dict[str, Any]:
-    made = lift_astronaut(size)
+    made = lift_astronaut(size, LiftOptions(length=ASTRONAUT_LENGTH))
     looks.append(_look("astronaut, inflated", made, None))
     return {"inflated": asdict(_figures(made, None, None))}
 
 
-def lift_astronaut(size: int, *, splats: int | None = None) -> Lifted:
+def lift_astronaut(size: int, options: LiftOptions) -> Lifted:
     """Cut scikit-image's astronaut (NASA, public domain) out of a box, and inflate her."""
     from PIL import Image
     from skimage.data import astronaut
@@ -122,7 +150,7 @@ def lift_astronaut(size: int, *, splats: int | None = None) -> Lifted:
     color = np.asarray(Image.fromarray(photo).resize((size, size), box), np.float32)
     small = np.asarray(Image.fromarray(mask).resize((size, size), box), np.float32)
     picture = Picture(color / np.float32(255))
-    return lifted(picture, small, LiftOptions(length=0.8, splats=splats))
+    return lifted(picture, small, options)
 
 
 def thing_case(thing: Thing) -> Case:
@@ -137,22 +165,23 @@ def thing_case(thing: Thing) -> Case:
     )
     made = lifted(picture, mask, options, depth=depth)
 
+    @cache
     def silhouette(degrees: float) -> Floats:
         return trace(thing, camera(REFINED_SIZE, degrees)).mask.astype(np.float32)
 
-    pivot = pivot_of(made.seen)
-    return Case(_before_white(picture, mask), mask, made.seen, made.splats, silhouette, pivot)
+    return Case(made, options, depth, silhouette, pivot_of(made.seen))
 
 
 def astronaut_case() -> Case:
     """Return the astronaut as she was inflated; from the sides that is all that is known of her."""
-    made = lift_astronaut(REFINED_SIZE, splats=REFINED_SPLATS)
+    options = LiftOptions(length=ASTRONAUT_LENGTH, splats=REFINED_SPLATS)
+    made = lift_astronaut(REFINED_SIZE, options)
 
+    @cache
     def silhouette(degrees: float) -> Floats:
-        return made.splats.seen_by(turned(made.seen, degrees, MIDDLE))[1]
+        return made.splats.seen_by(made.seen.turned(degrees, MIDDLE))[1]
 
-    picture = _before_white(made.picture, made.mask)
-    return Case(picture, made.mask, made.seen, made.splats, silhouette, MIDDLE)
+    return Case(made, options, None, silhouette, MIDDLE)
 
 
 def pivot_of(seen: Seen) -> NDArray[np.float64]:
@@ -179,7 +208,7 @@ def _figures(made: Lifted, thing: Thing | None, truth: Traced | None) -> LiftFig
         return LiftFigures(made.match, outline, float("nan"), float("nan"))
     inner = ndimage.binary_erosion(made.mask >= 0.99) & np.isfinite(depth)
     order = depth_order(depth[inner], truth.depth[inner])
-    sides = [_overlap(made.splats.seen_by(turned(made.seen, side, pivot_of(made.seen)))[1],
+    sides = [_overlap(made.splats.seen_by(made.seen.turned(side, pivot_of(made.seen)))[1],
                       trace(thing, camera(made.picture.size[0], side)).mask)
              for side in (-30.0, 30.0)]  # fmt: skip
     return LiftFigures(made.match, outline, order, float(np.mean(sides)))
@@ -189,7 +218,7 @@ def _look(name: str, made: Lifted, truth: Floats | None) -> Look:
     behind = np.broadcast_to(BEHIND, made.picture.color.shape)
     pivot = MIDDLE if truth is None else pivot_of(made.seen)
     front, side = (
-        view_before(made.splats, turned(made.seen, turn, pivot), behind) for turn in (0, 30)
+        view_before(made.splats, made.seen.turned(turn, pivot), behind) for turn in (0, 30)
     )
     return Look(name, made.picture.color, front, side, truth)
 
@@ -200,14 +229,6 @@ def _painted(truth: Traced) -> tuple[Picture, Floats]:
     mask = truth.mask[..., None]
     color = encode_srgb(straight) * mask + (1 - mask) * BEHIND
     return Picture(color.astype(np.float32)), truth.mask.astype(np.float32)
-
-
-def _before_white(picture: Picture, mask: Floats) -> Floats:
-    """Return the object's colours before white."""
-    from ...stages.lifts.splats import own_colors
-
-    own = encode_srgb(own_colors(picture, mask))
-    return np.asarray(own * mask[..., None] + (1 - mask[..., None]), np.float32)
 
 
 def _length(truth: Traced, size: int, of: NDArray[np.bool_]) -> float:

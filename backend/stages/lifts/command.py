@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -12,15 +12,33 @@ from .lift import LiftOptions, lift
 from .lift_files import write_lift
 from .picture import read_picture
 
+if TYPE_CHECKING:
+    from .refinement.refine import RefineListener
 
-def lift_picture(picture: Path, out: Path, options: Mapping[str, Any], *, device: str) -> str:
+
+def lift_picture(
+    picture: Path,
+    out: Path,
+    options: Mapping[str, Any],
+    *,
+    device: str,
+    cache: Path | None = None,
+    listener: "RefineListener | None" = None,
+) -> str:
     """Make the body and write it; return what it is, in a sentence or more.
 
-    `options` are those of LiftOptions by name, the box as text. Raises LiftError, ModelError.
+    `options` are those of LiftOptions by name, the box as text. Refinements are kept in `cache`,
+    and told to `listener`. Raises LiftError, CaptureError, ModelError, CancelledError.
     """
     chosen = {**options, "box": _box(options.get("box"), picture)}
-    start_device(cast(DeviceName, device))
-    made = lift(picture, LiftOptions(**chosen))
+    found = start_device(cast(DeviceName, device))
+    work = None
+    if chosen.get("epochs"):
+        from ...splatting.engines import choose_engine
+        from .refinement.lifts import Work
+
+        work = Work(cache, choose_engine(found.name).name, listener)
+    made = lift(picture, LiftOptions(**chosen), work)
     write_lift(out, made)
     size = np.ptp(made.splats.mean, axis=0)
     told = [

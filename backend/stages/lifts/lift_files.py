@@ -31,6 +31,8 @@ class LiftRecord(msgspec.Struct, frozen=True):
     volume: float
     match: float
     notes: tuple[str, ...]
+    epochs: int = 0
+    "Of the refinement; 0 where there was none."
     format: int = 1
 
 
@@ -67,6 +69,7 @@ def write_lift(out: Path, lifted: Lifted) -> None:
         lifted.shape.volume if lifted.shape else 0.0,
         lifted.match,
         lifted.notes,
+        lifted.epochs,
     )
     part = record.with_suffix(".tmp")
     part.write_bytes(msgspec.json.format(msgspec.json.encode(whole), indent=1))

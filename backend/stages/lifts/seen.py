@@ -4,7 +4,7 @@ Body space is Blender's when an object stands before its front view: x to the ri
 away from the camera; its origin lies in the middle of what is seen of the object.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +57,15 @@ class Seen:
         """Return the camera as the kernels read it."""
         return View(self.camera_to_body, self.intrinsics, *self.size,
                     0.01 * self.distance, 100.0 * self.distance)  # fmt: skip
+
+    def turned(self, degrees: float, pivot: Doubles) -> View:
+        """Return the camera turned about the vertical axis through `pivot` (3,), body space."""
+        angle = np.radians(degrees)
+        turn = np.eye(4)
+        turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        turn[:3, 3] = pivot - turn[:3, :3] @ pivot
+        view = self.view()
+        return replace(view, camera_to_world=turn @ view.camera_to_world)
 
     def to_body(self, x: Doubles, y: Doubles, z: Doubles) -> Doubles:
         """Return body points (…, 3) of pixels x, y at z metres along the camera's axis."""

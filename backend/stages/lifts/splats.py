@@ -25,6 +25,8 @@ BACK_SHARE = 0.3
 "Splats on the side that it does not show, for each one on the other."
 MOST, LEAST = 120_000, 500
 "Splats of one lift, unless other numbers are asked for."
+MOST_SPLATS = 2_000_000
+"Splats that a lift may be asked for."
 EDGE = 0.97
 "Share of a pixel that must be the object's for its colour to be the object's own."
 CORRECTIONS, RELAXED = 12, 1.7
@@ -51,6 +53,12 @@ class Splats:
 
     def __len__(self) -> int:
         return len(self.mean)
+
+    def only(self, rows: NDArray[np.bool_]) -> "Splats":
+        """Return some of the splats."""
+        return Splats(
+            self.mean[rows], self.scale[rows], self.turn[rows], self.color[rows], self.opacity[rows]
+        )
 
     @property
     def axes(self) -> Floats:

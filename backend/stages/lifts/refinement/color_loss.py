@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from ..fits.losses import ssim
+from ...fits.losses import ssim
 
 
 def color_loss(shown: Tensor, picture: Tensor, *, structure: float) -> Tensor:

@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...splatting.drawing import draw
-from ...splatting.engines import EngineName
-from ...splatting.gradients import Camera
+from ....splatting.drawing import draw
+from ....splatting.engines import EngineName
+from ....splatting.gradients import Camera
 
 OWN_SPREAD, WHOLE_SPREAD = 0.01, 1.01
 "Shares of the picture's spread that both normalisations are kept away from zero by."
