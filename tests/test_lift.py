@@ -135,5 +135,5 @@ def test_the_command_refines_and_says_so(
     assert np.linalg.norm(after - before, axis=1).mean() < 0.01 * 0.2
     app([*words, "--out", str(tmp_path / "again"), "--refine", "--epochs", "40"],
         standalone_mode=False)  # fmt: skip
-    assert "refine" not in capsys.readouterr().out.split("Refined")[0]
+    assert "refine 100 %" not in capsys.readouterr().out
     assert np.array_equal(read_capture(tmp_path / "again" / "splats.ply").mean, after)

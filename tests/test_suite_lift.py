@@ -106,7 +106,7 @@ def test_own_lifts_come_nearer_to_their_pictures(case: floaters.Case) -> None:
     for one in (case, suite.thing_case(BEAR), suite.thing_case(ROBOT)):
         match = suite.own_refined(one, EPOCHS)
         gains.append(match["after"] - match["before"])
-    assert min(gains) > 0  # at nothing the splats from before would be kept
+    assert min(gains) >= 0  # those that would be farther stay as they were
     assert np.mean(gains) > 0.2
 
 

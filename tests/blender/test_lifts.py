@@ -83,13 +83,13 @@ def test_a_picture_becomes_a_body_and_its_camera(scene, picture, backend):
     from blender_addon.shot_export import export_shot
 
     folder = backend / "body"
-    options = ("--length", "0.5", "--splats", "900", "--device", "cpu", "--refine", "--epochs", "2",
+    options = ("--length", "0.5", "--splats", "900", "--device", "cpu", "--refine", "--epochs", "20",
                "--cache", str(backend / "kept"))  # fmt: skip
     wanted = order.Wanted(picture, folder, options, True, "DYNAMIC")
     *steps, last = order.run("lift", wanted, Path(PYTHON))
     assert (steps[0].text, steps[0].factor) == ("Make a body of the picture", 0.0)
     assert (steps[-1].text, steps[-1].factor) == ("Refine", 1.0)
-    assert json.loads((folder / "lift.json").read_text())["epochs"] == 2
+    assert json.loads((folder / "lift.json").read_text())["epochs"] == 20
     scene.cursor.location = (1, 2, 3)
     ob, _ = lifting.place(bpy.context, last.result)
     bpy.context.view_layer.update()
