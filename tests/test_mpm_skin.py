@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial import cKDTree
 
+from impetus.kernels.mpm import skin
 from impetus.kernels.mpm.skin import Skin
 
 
@@ -66,6 +67,65 @@ def test_torn_halves_keep_their_own_points() -> None:
     assert gradient[away] == pytest.approx(
         np.broadcast_to(np.eye(3), gradient[away].shape), abs=1e-3
     )
+
+
+EDGE = 1 / 16
+"""Of the cube that a particle of `block` stands for: half a cell."""
+
+
+def parted(rest: np.ndarray, gap: float) -> np.ndarray:
+    """Particles whose upper half is `gap` away along x."""
+    return rest + (rest[:, :1] > 0.5) * np.array([[gap, 0, 0]])
+
+
+def test_no_point_hangs_in_a_crack_however_wide_it_is() -> None:
+    """Points go with one side; on the way there none is a cell away from any particle."""
+    rest = block()
+    rng = np.random.default_rng(4)
+    inner = rng.uniform((0.35, 0, 0), (0.65, 1, 1), (1500, 3))
+    points = np.concatenate([surface(), inner])
+    bind, own = bound(points, rest), np.broadcast_to(np.eye(3), (len(rest), 3, 3))
+    at_rest = cKDTree(rest).query(points)[0].max()
+    for gap in np.array([1, 2, 2.5, 3, 3.5, 4, 6, 20]) * EDGE:
+        position = parted(rest, gap)
+        mean, gradient = bind.pose(position, own)
+        away, nearest = cKDTree(position).query(mean)
+        assert away.max() < 2 * EDGE
+        if gap >= 4 * EDGE:
+            assert away.max() < 1.05 * at_rest
+            side = position[nearest, 0] > 0.5 + gap / 2
+            assert np.abs(mean - points - side[:, None] * [gap, 0, 0]).max() < 0.02 * EDGE
+            assert gradient == pytest.approx(np.broadcast_to(own[0], gradient.shape), abs=0.02)
+
+
+def test_a_point_leaves_the_other_side_without_a_jump() -> None:
+    """The crack opens by a fiftieth of an edge at a time; none goes farther than 0.15 of it."""
+    rest, points = block(1000), surface()
+    bind, own = bound(points, rest), np.broadcast_to(np.eye(3), (len(rest), 3, 3))
+    edge = 0.1
+    before = bind.pose(parted(rest, edge), own)[0]
+    for gap in np.arange(1.02, 4.0, 0.02) * edge:
+        mean = bind.pose(parted(rest, gap), own)[0]
+        assert np.abs(mean - before).max() < 0.15 * edge
+        before = mean
+
+
+def test_what_does_not_tear_is_the_same_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A twist by 0.5 and a stretch by 1.4: no neighbour fades, so fading changes nothing."""
+    rest, points = block(1000), surface()
+    angle = 0.5 * rest[:, 2]
+    turned = np.stack([
+        np.cos(angle) * rest[:, 0] - np.sin(angle) * rest[:, 1],
+        np.sin(angle) * rest[:, 0] + np.cos(angle) * rest[:, 1],
+        1.4 * rest[:, 2],
+    ], axis=1)  # fmt: skip
+    own = np.broadcast_to(np.eye(3), (len(rest), 3, 3))
+    bind = bound(points, rest)
+    fading = bind.pose(turned, own)
+    monkeypatch.setattr(skin, "FRAYED", 1e6)
+    monkeypatch.setattr(skin, "TORN", 2e6)
+    never = bind.pose(turned, own)
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(fading, never, strict=True))
 
 
 def test_bodies_that_touch_do_not_share_particles() -> None:

@@ -8,7 +8,10 @@ weights w_i of the rest distance, as Mueller et al., Point Based Animation, 2004
     F = (sum w_i dx_i dX_i^T + e Fm) (sum w_i dX_i dX_i^T + e I)^-1,    x = c + F (X - C)
 
 about the weighted means c and C. `e` draws F to Fm, the mean of the particles' own deformation,
-where neighbours lie flat. Neighbours that tore away from the nearest one no longer count.
+where neighbours lie flat. Where a body tears, a point goes with the particle that is nearest at
+rest: neighbours that part from that one fade, and are gone before the crack is two cells
+wide, so that no point hangs between its sides. Nothing is remembered: where a point is follows from
+one frame's particles alone, and how it moves from those of two.
 """
 
 import numpy as np
@@ -17,13 +20,16 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..array_types import Floats as FloatsIn
-from ..array_types import Mat3s, Spans, Table, Vec3s, mat3, vec3
+from ..array_types import Mat3s, Spans, Table, Vec3s, f32, mat3, vec3
 
 Floats = NDArray[np.float32]
 
 NEIGHBOURS = 12
-TORN = 2.5
-"""Times its rest distance from the nearest one (plus a spacing) at which a neighbour has left."""
+FRAYED, TORN = 1.5, 2.0
+"""Times its rest distance from the nearest one, each with SLACK more, from which on a neighbour
+fades, and at which it has left."""
+SLACK = 0.5
+"""Spacings added to rest distances: neighbours that are close to each other may jostle."""
 DRAW = 0.01
 """e in squares of the spacing: small against the neighbours' moments, large against round-off."""
 
@@ -69,7 +75,7 @@ class Skin:
             place(
                 self._near, self._weight, self._spacing, self._point, self._rest,
                 np.ascontiguousarray(position, np.float32),
-                np.ascontiguousarray(deformation, np.float32), mean, gradient,
+                np.ascontiguousarray(deformation, np.float32), FRAYED, TORN, mean, gradient,
             )  # fmt: skip
         return mean, gradient
 
@@ -83,6 +89,8 @@ def place(
     rest: Vec3s,  # [n] X_i, m
     position: Vec3s,  # [n] x_i, m
     deformation: Mat3s,  # [n]
+    frayed: f32,
+    torn: f32,
     mean: Vec3s,  # [m] x, m
     gradient: Mat3s,  # [m] F
 ):
@@ -95,8 +103,10 @@ def place(
         for j in range(near.shape[1]):
             i = near[s, j]
             before, now = rest[i] - rest_at, position[i] - at
-            if now.norm() <= TORN * before.norm() + spacing[s]:
-                w = weight[s, j]
+            parted = now.norm() / (before.norm() + SLACK * spacing[s])
+            if parted < torn:
+                left = ti.min((torn - parted) / (torn - frayed), 1.0)
+                w = weight[s, j] * left * left * (3.0 - 2.0 * left)
                 total += w
                 rest_mean += w * before
                 now_mean += w * now
