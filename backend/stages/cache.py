@@ -22,7 +22,7 @@ from ..contract.messages import Stage
 
 STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
-    "simulate": 9,
+    "simulate": 10,
     "splat": 1,
     "render": 3,
     "diffuse": 3,

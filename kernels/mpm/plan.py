@@ -79,8 +79,19 @@ class Plan:
         return cls(tasks, (0, 0, 0, 0), span, np.zeros((0, 4), np.int32))
 
     @classmethod
-    def of(cls, layout: Layout, block_start: Indices, height: Indices, layers: int = 1) -> "Plan":
-        """Plan for sorted particles whose base nodes are at `height` (n,) along z."""
+    def of(
+        cls,
+        layout: Layout,
+        block_start: Indices,
+        height: Indices,
+        layers: int = 1,
+        *,
+        beside: bool = False,
+    ) -> "Plan":
+        """Plan for sorted particles whose base nodes are at `height` (n,) along z.
+
+        With `beside`, nodes next to those that have mass are held in use too, to be looked at.
+        """
         across, along = layout.blocks
         full = np.flatnonzero(np.diff(block_start))
         if len(full) == 0:
@@ -101,8 +112,6 @@ class Plan:
         near = [(slice(i, across + i), slice(j, along + j)) for i in range(3) for j in range(3)]
         low = np.min([low[:, *at] for at in near], axis=0)
         high = np.max([high[:, *at] for at in near], axis=0)
-        # Where layers meet, nodes beside those that have mass are looked at as well.
-        beside = 1 if layers > 1 else 0
         low = np.maximum(low - 1 - beside, 0)
         high = np.minimum(high + 4 + beside, layout.nodes[2])
         layer, bx, by = np.nonzero(high > low)

@@ -223,7 +223,7 @@ class MpmSolver:
         stepper.meet(dt)
         stepper.update_grid((self._last_step + dt) / 2, force)
         self._last_step = dt
-        stepper.collide(tables)
+        stepper.collide(tables, dt)
         if self._rigid:
             self._rigid.act(stepper, dt)
         acting.before_gather(stepper)

@@ -11,8 +11,8 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from . import colliders, grid, state, tracers, transfer
-from .colliders import Collider, ColliderField, Plane
+from . import collide, grid, state, tracers, transfer
+from .colliders import BOUNDARIES, Collider, ColliderField, Plane
 from .contact import layers, meet
 from .contact.given import Meeting, bonds
 from .contact.layers import Layers
@@ -20,7 +20,7 @@ from .forces import holds, pushes
 from .input import Diverged, Domain
 from .materials import update
 from .materials.laws import Law
-from .materials.table import law_kinds, law_table
+from .materials.table import FLUID, KIND, law_kinds, law_table
 from .plan import Plan, Sorter
 from .state import PAD, Layout
 
@@ -71,6 +71,7 @@ class Stepper:
         self._bonds = bonds(meeting)
         self.table = law_table(laws)
         self._kinds = law_kinds(laws)
+        self._flows = int((self.table[:, KIND].astype(int) & FLUID).any())
         self._walls = WALLS[domain.walls]
         self._ground = ground
         origin, h = np.asarray(self.layout.origin), domain.spacing
@@ -89,7 +90,7 @@ class Stepper:
         rows = max(particle_count, 1)
         runs = -(-rows // transfer.RUN) if self.on_cpu else 1
         self._report = np.zeros((runs, transfer.REPORT), np.float32)
-        self._pushes = np.zeros((-(-rows // colliders.RUN), 1), np.float32)
+        self._pushes = np.zeros((-(-rows // collide.RUN), 1), np.float32)
 
     def _make_nodes(self, layers: int) -> None:
         """Allocate the grid anew, all zero."""
@@ -136,7 +137,8 @@ class Stepper:
         state.take_particles(rows, *p.arrays, *self._spare_particles.arrays)
         self.particles, self._spare_particles = self._spare_particles, p
         height = self.particles.cell.to_numpy()[:, 2]
-        self._plan = Plan.of(self.layout, block_start, height, count)
+        beside = count > 1 or len(self.colliders) > 0
+        self._plan = Plan.of(self.layout, block_start, height, count, beside=beside)
         p = self.particles
         grid.mark_flow(*self._strides, self.table, p.law, p.cell, p.body, first, self._flow)
         if len(self._plan.shared):
@@ -182,7 +184,7 @@ class Stepper:
         """Turn momentum into velocity; `force` acts for dt; then ground and walls."""
         ground = ti.math.vec4(0.0)
         if self._ground:
-            boundary = colliders.BOUNDARIES[self._ground.boundary]
+            boundary = BOUNDARIES[self._ground.boundary]
             ground = ti.math.vec4(1.0, self._floor + PAD, boundary, self._ground.friction)
         box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
         push = ti.math.vec4(*force)
@@ -197,11 +199,11 @@ class Stepper:
         fields = (corner, kinds, table, permutation, self._plan.span, self._grid)
         pushes.apply_fields(*self._strides, self.layout.spacing, dt, *fields)
 
-    def collide(self, tables: Sequence[Floats]) -> None:
-        h = self.layout.spacing
+    def collide(self, tables: Sequence[Floats], dt: float) -> None:
+        h, flows = self.layout.spacing, self._flows
         for field, table in zip(self.colliders, tables, strict=True):
             place = (table, field.distance, self._plan.span, self._flow, self._grid)
-            colliders.collide_blocks(*self._strides, h, field.shell(h), *place)
+            collide.collide_blocks(*self._strides, h, dt, field.shell(h), flows, *place)
 
     # ---- particles and tracers
 
@@ -261,7 +263,7 @@ class Stepper:
         """Move particles out of colliders; return the longest way [cells]."""
         p, longest = self.particles, 0.0
         for field, table in zip(self.colliders, tables, strict=True):
-            colliders.push_out(
+            collide.push_out(
                 self.layout.spacing, table, field.distance, p.law, p.cell, p.offset, p.velocity,
                 self._pushes,
             )  # fmt: skip
@@ -289,7 +291,7 @@ class Stepper:
         t = self.tracers
         if t.count:
             for field, table in zip(self.colliders, tables, strict=True):
-                colliders.keep_out(self.layout.spacing, table, field.distance, t.cell, t.offset)
+                collide.keep_out(self.layout.spacing, table, field.distance, t.cell, t.offset)
 
     def leash(self, parents: NDArray[np.int32]) -> None:
         """Bring lost tracers back to their `parents` (m,), particles as they were given.

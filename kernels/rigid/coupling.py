@@ -34,8 +34,8 @@ from ..array_types import (
     vec3,
     vec4,
 )
-from ..mpm import colliders
-from ..mpm.colliders import Collider, ColliderField, Motion, look_up, row
+from ..mpm.collide import RUN, keep_out, look_up, row
+from ..mpm.colliders import Collider, ColliderField, Motion
 from ..mpm.grid import CHUNK, SEPARATE, contact, is_in_contact
 from ..mpm.input import Push
 from ..mpm.state import BLOCK, FROZEN, PAD
@@ -102,7 +102,7 @@ class Coupling:
     def push_out(self, stepper: Stepper) -> float:
         """Move particles out of the bodies, and stop them there; return the longest way [cells]."""
         p, h, longest = stepper.particles, stepper.layout.spacing, 0.0
-        report = np.zeros((-(-max(p.count, 1) // colliders.RUN), 7))
+        report = np.zeros((-(-max(p.count, 1) // RUN), 7))
         tables = self._tables(stepper, self.world.velocities())
         for n, (table, field) in enumerate(zip(tables, self._fields, strict=True)):
             push_out(h, table, field.distance, p.law, p.cell, p.offset, p.velocity, p.mass, report)
@@ -115,7 +115,7 @@ class Coupling:
         if t.count:
             tables = self._tables(stepper, self.world.velocities())
             for table, field in zip(tables, self._fields, strict=True):
-                colliders.keep_out(h, table, field.distance, t.cell, t.offset)
+                keep_out(h, table, field.distance, t.cell, t.offset)
 
     def _tables(self, stepper: Stepper, velocity: Reals) -> list[NDArray[np.float32]]:
         corner = np.asarray(stepper.layout.origin)
@@ -266,7 +266,7 @@ def push_out(
             run = q // CHUNK
             for d in ti.static(range(7)):
                 report[run, d] = 0.0
-            for p in range(run * colliders.RUN, ti.min((run + 1) * colliders.RUN, cell.shape[0])):
+            for p in range(run * RUN, ti.min((run + 1) * RUN, cell.shape[0])):
                 x = h * (float(cell[p] + 1 - PAD) + offset[p])
                 if law[p] != FROZEN and (x - vec3(t[0, 24], t[0, 25], t[0, 26])).norm() < t[0, 27]:
                     d, n, surface = look_up(x, t, distance)
