@@ -12,7 +12,7 @@ from impetus.kernels.splats.project import SplatPose, View
 
 Floats = NDArray[np.float64]
 
-DILATION, SHARPNESS, BLUR, SURFACE = 0.3, 0.02, 1e-3, 0.2
+DILATION, SHARPNESS, BLUR, SURFACE, STACK = 0.3, 0.02, 1e-3, 0.2, 40
 STOP, CAP, LEAST = 1e-4, 0.999, 1 / 255
 
 
@@ -63,12 +63,12 @@ def reference_render(
         if not view.near <= p[2] <= view.far or opacity[i] < LEAST:
             continue
         axes = view.world_to_camera()[0] @ pose.axes[i].astype(np.float64)
-        offset, a, shape, strength = _alphas(p, axes, view, opacity[i], antialias)
-        keen = strength * shape
-        alpha = np.minimum(CAP, a)
+        backing = 0.0 if pose.backing is None else pose.backing[i]
+        offset, a, shape, keen, least = _alphas(p, axes, view, (opacity[i], backing), antialias)
         taken = (a >= LEAST) & (light >= STOP)
-        w = np.where(taken, alpha * light, 0)
-        fragile |= _hangs(light, sharp_light, a, keen)
+        w = np.where(taken, np.minimum(CAP, a) * light, 0)
+        fragile |= _hangs(light, sharp_light, a, keen, least)
+        keen = np.where(a >= least, keen, 0)
         looks = (keen >= LEAST) & ((light >= STOP) | (sharp_light >= SURFACE))
         bare = np.where(looks, bare * (1 - shape), bare)
         solid = (keen >= LEAST) & (sharp_light >= SURFACE)
@@ -151,43 +151,78 @@ def _jacobian(x: float, y: float, z: float, view: View) -> Floats:
     return np.array([[fx / z, 0, -fx * x / z], [0, fy / z, -fy * y / z]])
 
 
-def _blending_covariances(p: Floats, axes: Floats, view: View) -> tuple[Floats, Floats]:
-    """Zwicker et al. 2002, with the Jacobian taken inside 1.3 times the view: blurred, and not."""
+def _held_inside(p: Floats, view: View) -> tuple[float, float]:
+    """Where the Jacobian is taken: inside 1.3 times the view."""
     fx, fy, cx, cy = view.intrinsics
     margin = 0.15 * view.width / fx, 0.15 * view.height / fy
     x, y = _seen(p, view)
     x = np.clip(x, -cx / fx - margin[0], (view.width - cx) / fx + margin[0])
     y = np.clip(y, -cy / fy - margin[1], (view.height - cy) / fy + margin[1])
-    b = _jacobian(x, y, p[2], view) @ axes
+    return float(x), float(y)
+
+
+def _blending_covariances(p: Floats, axes: Floats, view: View) -> tuple[Floats, Floats]:
+    """Zwicker et al. 2002: blurred, and not."""
+    b = _jacobian(*_held_inside(p, view), p[2], view) @ axes
     s = b @ b.T
     flat = 1e-4 + 1e-7 * np.trace(s)
     return s + DILATION * np.eye(2), s + (SHARPNESS + flat) * np.eye(2)
 
 
-def _hangs(light: Floats, sharp_light: Floats, a: Floats, keen: Floats) -> NDArray[np.bool_]:
+def _hangs(
+    light: Floats, sharp_light: Floats, a: Floats, keen: Floats, least: float
+) -> NDArray[np.bool_]:
     """Where the last bits decide whether this splat is taken, or counts for the surface."""
     near = (np.abs(sharp_light - SURFACE) < 1e-4) | (np.abs(light - STOP) < 1e-6)
     hangs = (light > 1e-3) & (np.abs(a / LEAST - 1) < 1e-3)
     hangs |= (a >= LEAST) & (np.abs(light - SURFACE) < 1e-4)
-    return hangs | (np.abs(keen / LEAST - 1) < 1e-3) | ((keen >= LEAST) & near)
+    hangs |= (keen >= LEAST) & (near | (np.abs(a / least - 1) < 1e-3))
+    return hangs | (np.abs(keen / LEAST - 1) < 1e-3)
 
 
 def _alphas(
-    p: Floats, axes: Floats, view: View, opacity: float, antialias: bool
-) -> tuple[Floats, Floats, Floats, float]:
-    """Pixels from the mean (h, w, 2), blurred alpha, the sharp shape, and what opacity counts."""
+    p: Floats, axes: Floats, view: View, look: tuple[float, float], antialias: bool
+) -> tuple[Floats, Floats, Floats, Floats, float]:
+    """Pixels from the mean (h, w, 2), blurred alpha, the sharp shape and what it hides.
+
+    And the blurred alpha from which on that counts. `look` is opacity and backing.
+    """
     y, x = np.mgrid[0 : view.height, 0 : view.width] + 0.5
     center = _seen(p, view) * view.intrinsics[:2] + view.intrinsics[2:]
     offset = np.stack([x - center[0], y - center[1]], -1)
     blurred, sharp = _blending_covariances(p, axes, view)
-    strength = opacity * (_compensation(blurred) if antialias else 1)
-    a = strength * np.exp(-0.5 * _mahalanobis(offset, blurred))
-    return offset, a, np.exp(-0.5 * _mahalanobis(offset, sharp)), strength
+    strength = look[0] * (_compensation(blurred) if antialias else 1)
+    inset = _inset(p, axes, view, look[1], strength)
+    a = strength * np.exp(-0.5 * _mahalanobis(offset - inset, blurred))
+    least = 1 / STACK if inset.any() else LEAST
+    shape = np.exp(-0.5 * _mahalanobis(offset, sharp))
+    return offset, a, shape, strength * shape, least
 
 
 def _compensation(blurred: Floats) -> float:
     narrow = np.linalg.det(blurred - DILATION * np.eye(2))
     return float(np.sqrt(narrow / np.linalg.det(blurred)))
+
+
+def _inset(p: Floats, axes: Floats, view: View, backing: float, strength: float) -> Floats:
+    """By what (2,) [px] the blurred footprint is drawn back into what backs it.
+
+    As far as the dilation takes a STACK-th to hide, along the tilt of the disc's plane; but not
+    beyond the middle of what backs it.
+    """
+    if backing == 0:
+        return np.zeros(2)
+    own = _blending_covariances(p, axes, view)[0] - DILATION * np.eye(2)
+    normal = np.cross(axes[:, 0], axes[:, 1])
+    normal *= np.sign(backing * normal @ axes[:, 2]) / np.linalg.norm(normal)
+    across = normal[:2] / view.intrinsics[:2]
+    across /= np.linalg.norm(across)
+    sigma = np.sqrt(across @ own @ across)
+    beyond = np.sqrt(2 * np.log(max(1, STACK * strength)))
+    wider = np.sqrt(sigma**2 + DILATION) - sigma
+    x, y = _held_inside(p, view)
+    thick = _jacobian(x, y, p[2], view) @ (backing * axes[:, 2])
+    return -min(np.hypot(*normal[:2]) * beyond * wider, abs(thick @ across) / 2) * across
 
 
 def _mahalanobis(offset: Floats, covariance: Floats) -> Floats:

@@ -81,6 +81,13 @@ def random_splats(
     }
 
 
+def backed(pose: SplatPose) -> SplatPose:
+    """Let solids of all kinds back two of three splats: thin ones, thick ones, on either side."""
+    third = np.linalg.norm(pose.axes[:, :, 2], axis=1)
+    thick = np.resize([0, 0.02, 1.0, 0, -0.02, -1.0, 0, 0.1, 0.3], len(third))
+    return replace(pose, backing=(thick / third).astype(np.float32))
+
+
 def _moved(rng: np.random.Generator, mean: Any, axes: Any) -> SplatPose:
     strain = np.eye(3) + 0.05 * rng.normal(size=(len(mean), 3, 3))
     return _pose(mean + 0.05 * rng.normal(size=mean.shape), strain @ axes)

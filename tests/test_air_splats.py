@@ -46,6 +46,19 @@ def pictured(splats, color=None, *, size: int = 48) -> Passes:  # type: ignore[n
     )  # fmt: skip
 
 
+def test_nothing_backs_gas() -> None:
+    shot, _ = shot_with()
+    gas = gas_splats(shot, gas_frame(np.ones((12, 6, 12), np.float32)), None, None)
+    one = np.ones((1, 3), np.float32)
+    pose = SplatPose(one, np.eye(3, dtype=np.float32)[None], one[:, 0])
+    rows = Rows(pose, one, one[:, 0], one, np.zeros(1, np.int32), pose, None)
+    joined = with_gas(rows, gas, gas.albedo, index=1).pose
+    assert joined.backing is not None
+    assert joined.backing[0] == 1
+    assert not joined.backing[1:].any()
+    assert len(joined.backing) == len(joined.mean) > 1
+
+
 @pytest.mark.parametrize("thickness", [0.3, 2.0, 8.0])
 def test_a_slab_hides_as_much_as_its_extinction_says(thickness: float) -> None:
     smoke = np.full((12, 6, 12), thickness, np.float32)

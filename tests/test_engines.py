@@ -11,11 +11,12 @@ from impetus.backend.splatting.drawing import draw
 from impetus.backend.splatting.engines import choose_engine
 from impetus.backend.splatting.frames import draw_color, draw_frame
 from impetus.backend.splatting.gradients import Camera, render
+from impetus.backend.splatting.gsplat_engine import in_camera
 from impetus.backend.splatting.motion import motion_field, motion_numbers
-from impetus.kernels.splats.project import SplatPose
+from impetus.kernels.splats.project import REACH_X, SplatPose, W, project
 from impetus.kernels.splats.raster import render_splats
 
-from .splat_cases import random_splats
+from .splat_cases import backed, random_splats
 
 LENS = (60.0, 61.0, 32.3, 23.6)
 
@@ -77,6 +78,26 @@ def test_draw_by_our_kernels_is_render() -> None:
     assert torch.equal(drawn.depth, expected.depth)
 
 
+@pytest.mark.parametrize("kind", ["flat", "orthographic"])
+def test_what_is_drawn_back_is_so_for_both_engines(kind: str) -> None:
+    """Brought into the camera, splats have the footprints that our kernels give them."""
+    case = random_splats(kind, 2)
+    pose = backed(case["pose"])
+    shear = (0.05, -0.02) if case["view"].orthographic else (0.0, 0.0)
+    view, look = replace(case["view"], shear=shear), {n: case[n] for n in ("color", "opacity")}
+    mean, axes = in_camera(pose, view, case["opacity"])
+    moved = SplatPose(mean.astype(np.float32), axes.astype(np.float32))
+    here = replace(view, camera_to_world=np.eye(4), shear=(0.0, 0.0))
+    ours, theirs, unmoved = (
+        project(p, v, **look).record[:, :W]
+        for p, v in ((pose, view), (moved, here), (case["pose"], view))
+    )
+    seen = (ours[:, REACH_X] > 0) & (theirs[:, REACH_X] > 0) & (unmoved[:, REACH_X] > 0)
+    assert seen.sum() > 100
+    np.testing.assert_allclose(theirs[seen], ours[seen], rtol=2e-3, atol=2e-3)
+    assert np.abs(ours - unmoved)[seen, :2].max() > 0.3
+
+
 def test_motion_numbers_are_the_motion_inside_a_splat() -> None:
     """A tilted disc that turns, shears and stretches before a camera that moves and zooms."""
     rng = np.random.default_rng(0)
@@ -111,6 +132,7 @@ def test_both_engines_draw_the_same_frames(kind: str) -> None:
     case = random_splats(kind, 1)
     pose, view = case.pop("pose"), case.pop("view")
     view = replace(view, shear=(0.05, -0.02)) if view.orthographic else view
+    pose = backed(pose)
     ours, theirs = (
         draw_frame(pose, view, **case, engine=engine) for engine in ("taichi", "gsplat")
     )

@@ -61,6 +61,6 @@ def test_figures_tell_right_colours_from_wrong_ones() -> None:
     right = Splats(splats.pose, stripes(splats.pose.mean).astype(np.float32), splats.opacity)
     targets = Targets(views, arrays)
     good, bad = figures(right, targets), figures(splats, targets)
-    assert 0.88 < good.iou < 0.95  # at 64 px, soft rims make the ball a pixel wider
+    assert good.iou > 0.97
     assert good.psnr_inside > bad.psnr_inside + 5
     assert good.psnr_worst <= good.psnr

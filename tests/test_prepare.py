@@ -89,6 +89,26 @@ def test_discs_are_flat_and_face_outwards() -> None:
     assert (facing > 0.24).all()
     across = made.rest_axes[disc][:, :, 2] / lengths[:, 2:]
     assert np.allclose(np.einsum("nd,nd->n", made.rest_normal[disc], across), 1, atol=1e-4)
+    assert np.array_equal(made.rest_backing != 0, disc)
+
+
+def test_discs_know_how_thick_what_backs_them_is() -> None:
+    """A ball, one with a hole, one whose faces point inwards too, a thin board, and a sheet."""
+    ball, torn = shots.sphere(0.25, 3), shots.sphere(0.25, 3)
+    torn = (torn[0], torn[1][torn[0][torn[1]].mean(axis=1)[:, 2] < 0.2])
+    turned = (torn[0], np.ascontiguousarray(torn[1][:, ::-1]))
+    board = (shots.cube(0.6)[0] * np.float32([1, 1, 0.02]), shots.cube(0.6)[1])
+    cases = (ball, 0.5), (torn, 0.5), (turned, -0.5), (board, 0.012), (shots.plane(0.5), 0)
+    for mesh, thick in cases:
+        role = "dynamic" if mesh is ball else "static"
+        made = prepare(*one_body(mesh, role=role, poses=shots.place((0, 0, 0.5))))
+        found = made.rest_backing * np.linalg.norm(made.rest_axes[:, :, 2], axis=1)
+        level = np.abs(made.rest_normal[:, 2]) > 0.9 if mesh is board else found != 0
+        assert (thick == 0) == (not level.any())
+        if level.any():
+            assert level.mean() > 0.75
+            assert np.median(found[level]) == pytest.approx(thick, rel=0.1)
+            assert (np.abs(found[level] / thick - 1) < 0.5).mean() > 0.9
 
 
 def test_inner_splats_stay_below_the_surface() -> None:

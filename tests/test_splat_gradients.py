@@ -9,9 +9,11 @@ from torch import Tensor
 
 from impetus.backend.splatting.gradients import Camera, Images, render
 from impetus.backend.splatting.shapes import axes_of_covariances, axes_of_turns
+from impetus.kernels.splats.project import project
+from impetus.kernels.splats.project_gradient import project_gradient
 
 from .reference_splat_gradients import twin_render
-from .splat_cases import KINDS, random_splats
+from .splat_cases import KINDS, backed, random_splats
 
 TOLERANCE = 1e-3
 NAMES = ("mean", "axes", "color", "opacity", "camera_to_world", "intrinsics")
@@ -101,6 +103,17 @@ def test_the_same_splats_give_the_same_gradients() -> None:
     ]
     for first, second in zip(*found, strict=True):
         assert torch.equal(first, second)
+
+
+def test_gradients_are_refused_to_what_is_drawn_back() -> None:
+    case = random_splats("flat", 0, 3)
+    pose, look = case["pose"], {name: case[name] for name in ("color", "opacity")}
+    projected = project(pose, case["view"], **look)
+    owed = np.zeros_like(projected.record)
+    with pytest.raises(ValueError, match="without backing"):
+        project_gradient(
+            backed(pose), case["view"], case["opacity"], projected=projected, gradient=owed
+        )
 
 
 def test_an_empty_scene_has_gradients_of_zero() -> None:

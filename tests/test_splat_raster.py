@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from impetus.backend.stages.bodies.looks import tangent_frames
 from impetus.kernels.splats import bin, raster
 from impetus.kernels.splats.background import FAR_AWAY, ray_distance
 from impetus.kernels.splats.project import SplatPose, View
 from impetus.kernels.splats.raster import Passes, render_depth, render_splats
 
 from .reference_splats import reference_render
-from .splat_cases import KINDS, parallel, random_splats
+from .splat_cases import KINDS, backed, parallel, random_splats
 
 TOLERANCE = 1e-4
 
@@ -63,6 +64,76 @@ def test_every_pass_is_the_twins(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["tiny", "flat", "overlaps", "orthographic"])
 def test_every_pass_is_the_twins_with_antialiasing(kind: str) -> None:
     compare_with_twin(random_splats(kind, 5, 60, (30, 21)) | {"antialias": True})
+
+
+@pytest.mark.parametrize("kind", ["flat", "overlaps", "orthographic", "shifted"])
+def test_every_pass_is_the_twins_where_solids_back_splats(kind: str) -> None:
+    case = random_splats(kind, 7, 60, (30, 21))
+    compare_with_twin(case | {"pose": backed(case["pose"])})
+
+
+def ball(count: int, distance: float) -> tuple[SplatPose, np.ndarray]:
+    """Discs on a unit ball at `distance` on the axis, backed by it; and their normals."""
+    k = np.arange(count) + 0.5
+    z, turn = 1 - 2 * k / count, np.pi * (1 + 5**0.5) * k
+    normal = np.stack([np.sqrt(1 - z**2) * np.cos(turn), np.sqrt(1 - z**2) * np.sin(turn), z], 1)
+    sigma = 0.8 * np.sqrt(4 * np.pi / count)
+    axes = tangent_frames(normal) * (sigma, sigma, 0.01 * sigma)
+    mean, backing = np.add(normal, (0, 0, distance)), np.full(count, 2 / (0.01 * sigma))
+    pose = SplatPose(*(a.astype(np.float32) for a in (mean, axes, backing)))
+    return pose, normal.astype(np.float32)
+
+
+@pytest.mark.parametrize(("count", "beyond"), [(1500, 0.6), (6000, 0.25), (20000, 0.25)])
+def test_a_balls_outline_is_where_the_ball_ends(count: int, beyond: float) -> None:
+    """Not drawn back, it stands out by a pixel; what is seen inside of it is the same.
+
+    Flat discs of two pixels leave so round a ball by half a pixel of their own.
+    """
+    pose, normal = ball(count, 2.5)
+    look = looks(count) | {"opacity": np.full(count, 0.99, np.float32), "normal": normal}
+    view = square_view(95, 95)
+    fat, right = (
+        render_splats(replace(pose, backing=b), view, **look) for b in (None, pose.backing)
+    )
+    radius = 60 / np.sqrt(2.5**2 - 1)
+    found = [np.sqrt((passes.alpha > 0.5).sum() / np.pi) for passes in (fat, right)]
+    assert found[0] > radius + 1
+    assert found[1] == pytest.approx(radius, abs=beyond)
+    y, x = np.mgrid[0:95, 0:95] + 0.5 - 47.5
+    inside = np.hypot(x, y) < radius - 1.5
+    assert right.alpha[inside].min() > 0.98
+    np.testing.assert_allclose(right.depth[inside], fat.depth[inside], rtol=0.02)
+    assert (right.normal[inside] * fat.normal[inside]).sum(-1).min() > 0.99
+
+
+@pytest.mark.parametrize("thickness", [0.02, 0.5, 1.5, 4.0])
+def test_a_thin_slab_seen_edge_on_is_neither_lost_nor_fatter(thickness: float) -> None:
+    """Its sides are drawn back, but not past each other."""
+    view = parallel(square_view(63, 47))
+    pixel = float(view.intrinsics[1])
+    x, z = (a.ravel() for a in np.mgrid[-1:1:60j, 3:3.6:18j])
+    ones, sigma = np.ones_like(x), 0.03
+    sides = []
+    for up in (-1.0, 1.0):
+        mean = np.stack([x, up * thickness / 2 / pixel * ones, z], 1)
+        axes = tangent_frames(np.tile([0.0, up, 0.0], (len(x), 1))) * (sigma, sigma, 0.01 * sigma)
+        sides.append((mean, axes))
+    mean, axes = (np.concatenate(part).astype(np.float32) for part in zip(*sides, strict=True))
+    look = looks(len(mean)) | {"opacity": np.full(len(mean), 0.99, np.float32)}
+    backing = np.full(len(mean), thickness / pixel / (0.01 * sigma), np.float32)
+    fat, right = (
+        render_splats(SplatPose(mean, axes, b), view, **look).alpha for b in (None, backing)
+    )
+    columns = right.max(axis=0) > 0.5
+    assert 0.9 * 2 * view.intrinsics[0] < columns.sum()
+    middle = np.flatnonzero(columns)[3:-3]
+    width, fat_width = (alpha[:, middle].sum(axis=0).mean() for alpha in (right, fat))
+    assert right[:, middle].max(axis=0).min() > 0.9
+    assert width <= fat_width + 0.05
+    if thickness > 3:
+        assert fat_width > thickness + 1.5
+        assert width == pytest.approx(thickness, abs=0.7)
 
 
 def test_coverage_tells_glass_from_half_a_wall() -> None:

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...kernels.splats.project import SplatPose, View
+from ...kernels.splats.project import SHARP_U, SHARP_V, SplatPose, U, V, View, project
 from .gradients import Camera, Images
 from .motion import motion_field, motion_numbers
 
@@ -41,9 +41,7 @@ def render(
 
 def color_of(pose: SplatPose, view: View, color: Floats, opacity: Floats) -> tuple[Floats, Floats]:
     """Return colour (h, w, 3) and alpha (h, w) of arrays, drawn on the first CUDA device."""
-    # In the camera's own space: gsplat takes poses to be rigid, and an open lens shears the view.
-    rotation, translation = view.world_to_camera()
-    mean = pose.mean @ rotation.T + translation
+    mean, axes = in_camera(pose, view, opacity)
     lens = torch.as_tensor(np.asarray(view.intrinsics, np.float64))
     size = (view.width, view.height, view.near, view.far, view.orthographic)
     camera = Camera(torch.eye(4, dtype=torch.float64), lens, *size)
@@ -53,10 +51,32 @@ def color_of(pose: SplatPose, view: View, color: Floats, opacity: Floats) -> tup
 
     with torch.no_grad():
         seen, alpha = _blend(
-            on_device(mean), on_device(rotation @ pose.axes), on_device(color), on_device(opacity),
+            on_device(mean), on_device(axes), on_device(color), on_device(opacity),
             camera, antialias=False, dilation=DILATION, depth=False,
         )  # fmt: skip
         return seen.cpu().numpy(), alpha.cpu().numpy()
+
+
+def in_camera(
+    pose: SplatPose, view: View, opacity: Floats
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return means (n, 3) [m] and half axes (n, 3, 3) [m] as the camera sees them.
+
+    gsplat takes poses to be rigid, and an open lens shears the view. And what `project` draws back
+    into its backing is sheared to there, which moves a splat on the screen as it is.
+    """
+    rotation, translation = view.world_to_camera()
+    mean = np.asarray(pose.mean @ rotation.T + translation, np.float64)
+    axes = np.asarray(rotation @ pose.axes, np.float64)
+    if pose.backing is not None and pose.backing.any():
+        none = np.zeros_like(pose.mean)
+        record = project(pose, view, color=none, opacity=opacity, normal=none).record
+        inset = record[:, [U, V]] - record[:, [SHARP_U, SHARP_V]]
+        inset = inset / np.asarray(view.intrinsics)[:2]
+        mean[:, :2] += inset if view.orthographic else inset * mean[:, 2:]
+        if not view.orthographic:
+            axes[:, :2] += inset[:, :, None] * axes[:, 2:]
+    return mean, axes
 
 
 def motion(

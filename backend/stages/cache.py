@@ -24,7 +24,7 @@ STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
     "simulate": 10,
     "splat": 1,
-    "render": 3,
+    "render": 4,
     "diffuse": 3,
     "deliver": 1,
 }

@@ -66,7 +66,7 @@ def pose_splats(
     normal[solid] = deformed_normals(normal[solid], deformation)
     axes[loose] *= round_scale(simulated.deformation[round_])[:, None, None]
     normal[loose] = _or_else(simulated.surface_normal[round_], normal[loose])
-    posed = PosedSplats(SplatPose(mean, axes), normal)
+    posed = PosedSplats(SplatPose(mean, axes, prepared.rest_backing), normal)
     if prepared.captured is None or prepared.captured.harmonics.shape[1] == 1:
         return posed
     return replace(posed, turn=_turns(shot, arrays, prepared, simulated))

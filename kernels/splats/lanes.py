@@ -16,10 +16,14 @@ from .project import (
     SHARP_FALL_X,
     SHARP_FALL_Y,
     SHARP_SLOPE,
+    SHARP_U,
+    SHARP_V,
     SLOPE,
+    STACK,
     W_HIGH,
     W_LOW,
     U,
+    V,
     W,
 )
 
@@ -28,6 +32,7 @@ EXP2 = (0.99999993, 0.69315307, 0.24015362, 0.05582632, 0.00898934, 0.00187758)
 ALPHA_MAX = 0.999
 TRANSMITTANCE_STOP = 1e-4
 LOG_ALPHA_MIN = float(np.log2(ALPHA_MIN))
+LOG_STACK = float(np.log2(STACK))
 SURFACE = 0.2
 "Depth, normal and motion are of what takes the light down to this: the rest leaks through gaps."
 NEAREST_RATIO = 0.05
@@ -97,23 +102,28 @@ def crosses_row(record: ti.template(), i, x0, dy, lanes: ti.template()):
 
 @ti.func
 def blurred_weight(record: ti.template(), i, x, dy, light):
-    """What each pixel of the row takes from this splat."""
+    """What each pixel of the row takes from this splat, and the exponent of 2 of its alpha."""
     t = x - (record[i, U] + record[i, SLOPE] * dy)
     p = record[i, LOG_OPACITY] + record[i, FALL_Y] * dy * dy + record[i, FALL_X] * t * t
     a = at_most(exp2(p), ALPHA_MAX)
     taken = (p >= LOG_ALPHA_MIN) & (light >= TRANSMITTANCE_STOP)
-    return ti.select(taken, a * light, 0.0)
+    return ti.select(taken, a * light, 0.0), p
 
 
 @ti.func
-def sharp_weight(record: ti.template(), i, x, dy, blurred_light, light):
+def sharp_weight(record: ti.template(), i, x, y, blurred, blurred_light, light):
     """What each pixel takes from this splat where nothing is blurred over edges.
 
     And what part of the pixel it covers, whatever its opacity; 0 once the pixel looks no farther.
+    Only pixels take part where the `blurred` alpha reaches 1/255; of what is drawn back a STACK-th,
+    where many of them end: colour and place then end on the same pixels.
     """
-    t = x - (record[i, U] + record[i, SHARP_SLOPE] * dy)
+    moved = (record[i, U] != record[i, SHARP_U]) | (record[i, V] != record[i, SHARP_V])
+    reached = blurred >= ti.select(moved, -LOG_STACK, LOG_ALPHA_MIN)
+    dy = y - record[i, SHARP_V]
+    t = x - (record[i, SHARP_U] + record[i, SHARP_SLOPE] * dy)
     p = record[i, LOG_OPACITY] + record[i, SHARP_FALL_Y] * dy * dy + record[i, SHARP_FALL_X] * t * t
-    a, inside = exp2(p), p >= LOG_ALPHA_MIN
+    a, inside = exp2(p), reached & (p >= LOG_ALPHA_MIN)
     shape = at_most(a * exp2(-record[i, LOG_OPACITY]), 1.0)
     looks = inside & ((blurred_light >= TRANSMITTANCE_STOP) | (light >= SURFACE))
     weight = ti.select(inside & (light >= SURFACE), at_most(a, ALPHA_MAX) * light, 0.0)

@@ -9,6 +9,11 @@ Depth and motion inside a splat are conditional means given the pixel q. On a fl
 (p' - p)/z are affine in q exactly, under perspective too, so both are regressed from the splat's
 own covariances and turned into depth and pixels afterwards: the exact homography of each disc.
 Where rays are parallel z and p' - p are affine in q themselves.
+
+At a solid's outline many discs are seen edge-on, one behind the other, each as wide as a pixel
+blurs it: what they hide together would stand out by more than a pixel. So the blurred footprint of
+a disc that a solid backs is drawn back into that; depth, normal and motion stay in place, and end
+where colours do.
 """
 
 from dataclasses import dataclass
@@ -24,6 +29,9 @@ DILATION = 0.3
 SHARPNESS = 0.02
 """Variance [px^2] that the footprint of depth, normal and motion gains: colours may blur over an
 edge, but what lies there must not take the place and motion of the face round the corner."""
+STACK = 40.0
+"""Discs that lie behind each other at an outline, as they count: where one hides a STACK-th of the
+light, they hide half of it. Measured on balls of 20 to 300 px and discs of 0.5 to 2 px."""
 FLATNESS = 1e-4
 "Variance [px^2] added before the regression: a splat seen edge-on then moves with its centre."
 ALPHA_MIN = 1.0 / 255.0
@@ -32,14 +40,15 @@ PARALLEL_DISTANCE = 1e6
 EXTENT_MARGIN = 1.3
 "The Jacobian is taken inside this multiple of the view: beyond it the linearisation explodes."
 
-# Columns of a splat's record. AFTER, BEFORE: (p' - p)/d in pixels: value, slopes along x and y.
-# W: 1/z, or z where rays are parallel, and its slopes and bounds.
+# Columns of a splat's record. U, V: the middle of what is blurred, SHARP_U, SHARP_V: u.
+# AFTER, BEFORE: (p' - p)/d in pixels: value at U, V, slopes along x and y.
+# W: 1/z, or z where rays are parallel, at U, V, and its slopes and bounds.
 # The exponent of 2 of alpha is LOG_OPACITY + FALL_Y dy^2 + FALL_X (dx - SLOPE dy)^2.
 U, V, FALL_X, FALL_Y, SLOPE, LOG_OPACITY, REACH_X, REACH_Y = range(8)
 RED, GREEN, BLUE, W, W_X, W_Y, W_LOW, W_HIGH = range(8, 16)
 NORMAL_X, NORMAL_Y, NORMAL_Z, SHARP_FALL_X, SHARP_FALL_Y, SHARP_SLOPE = range(16, 22)
-AFTER, BEFORE = 22, 31
-PLAIN_COLUMNS, COLUMNS = 16, 40
+SHARP_U, SHARP_V, AFTER, BEFORE = 22, 23, 24, 33
+PLAIN_COLUMNS, COLUMNS = 16, 42
 
 LOG2_E = 1.4426950408889634
 
@@ -83,11 +92,14 @@ class SplatPose:
     """Where the splats are at one time.
 
     `mean` (n, 3) world metres; `axes` (n, 3, 3) whose columns are the 1-sigma half axes in the
-    world [m]: covariance = axes @ axes.T.
+    world [m]: covariance = axes @ axes.T. `backing` (n,) tells of flat splats on a solid's surface
+    how thick that is behind them: it reaches from `mean` to mean - backing * third axis. It is 0 of
+    all other splats, and without it.
     """
 
     mean: Floats
     axes: Floats
+    backing: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -135,6 +147,7 @@ def project(
         axes,
         _rows(color, (count, 3), "color"),
         _rows(opacity, (count,), "opacity"),
+        _rows(np.zeros(count, "f4") if pose.backing is None else pose.backing, (count,), "backing"),
         mean if normal is None else _rows(normal, (count, 3), "normal"),
         camera_array(view),
         view_bounds(view),
@@ -250,6 +263,22 @@ def _falls(xy, yy, determinant):
 
 
 @ti.func
+def _inset(local, bx, by, fx, fy, backing, strength):
+    """Pixels by which a disc's blurred footprint is drawn back into what backs it, half at most."""
+    first = ti.Vector([local[0, 0], local[1, 0], local[2, 0]])
+    n = first.cross(ti.Vector([local[0, 1], local[1, 1], local[2, 1]]))
+    third = backing * ti.Vector([local[0, 2], local[1, 2], local[2, 2]])
+    n *= ti.select(n.dot(third) < 0.0, -1.0, 1.0) / ti.max(n.norm(), 1e-30)
+    # A plane through the eye is a line on the screen, and this stands upright on it.
+    across = ti.Vector([n[0] / fx, n[1] / fy]).normalized(1e-30)
+    own = (across[0] * bx + across[1] * by).norm_sqr()
+    wider = ti.sqrt(own + DILATION) - ti.sqrt(own)
+    tilt, stacked = ti.sqrt(n[0] * n[0] + n[1] * n[1]), ti.max(STACK * strength, 1.0)
+    half = 0.5 * ti.abs(backing * (across[0] * bx[2] + across[1] * by[2]))
+    return -ti.min(tilt * ti.sqrt(2.0 * ti.log(stacked)) * wider, half) * across
+
+
+@ti.func
 def flatness(bx, by):
     # Single precision cannot tell a needle 3000 times longer than wide from a line.
     return FLATNESS + 1e-7 * (bx.norm_sqr() + by.norm_sqr())
@@ -261,6 +290,7 @@ def _footprint(
     axes: ti.types.ndarray(ti.f32, 3),
     color: ti.types.ndarray(ti.f32, 2),
     opacity: ti.types.ndarray(ti.f32, 1),
+    backing: ti.types.ndarray(ti.f32, 1),
     normal: ti.types.ndarray(ti.f32, 2),
     camera: ti.types.ndarray(ti.f32, 1),
     bounds: ti.types.ndarray(ti.f32, 1),
@@ -285,6 +315,8 @@ def _footprint(
             strength = ti.min(opacity[i], 1.0)
             if ti.static(antialias):
                 strength *= ti.sqrt(covariance(bx, by, 0.0)[3] / determinant)
+            inset = _inset(local, bx, by, fx, fy, backing[i], strength)
+            u, v = u + inset[0], v + inset[1]
             reach = 2.0 * ti.log(strength / ALPHA_MIN)
             reach_x, reach_y = ti.sqrt(reach * xx), ti.sqrt(reach * yy)
             # Where alpha stays below 1/255 the reach is no number, and the splat is not seen.
@@ -299,6 +331,7 @@ def _footprint(
                     falls = _falls(xy, yy, determinant)
                     record[i, SHARP_FALL_X], record[i, SHARP_FALL_Y] = falls[0], falls[1]
                     record[i, SHARP_SLOPE] = falls[2]
+                    record[i, SHARP_U], record[i, SHARP_V] = u - inset[0], v - inset[1]
                 record[i, LOG_OPACITY] = ti.log(strength) * LOG2_E
                 record[i, REACH_X], record[i, REACH_Y] = reach_x, reach_y
                 for c in ti.static(range(3)):
@@ -307,18 +340,20 @@ def _footprint(
                         record[i, NORMAL_X + c] = normal[i, c]
                 bx, by, bw = screen_rows(local, w, p[0] * w, p[1] * w, fx, fy, camera[16])
                 parallel = 1.0 - camera[16]
-                _write_depth(record, i, w + parallel * (p[2] - w), bw + parallel * deep, bx, by)
+                plane = w + parallel * (p[2] - w), bw + parallel * deep
+                _write_depth(record, i, *plane, bx, by, inset)
         depth[i] = p[2]
 
 
 @ti.func
-def _write_depth(record: ti.template(), i, w, bw, bx, by):
+def _write_depth(record: ti.template(), i, w, bw, bx, by, inset):
     """The plane of what changes by `bw` on the splat's axes: 1/z, or z where rays are parallel."""
     extra = flatness(bx, by)
     w_x, w_y = regress(bw, bx, by, extra, covariance(bx, by, extra)[3])
     # A plane seen edge-on runs away: hold it at four sigma and a pixel's dilation.
     spread = 4.0 * bw.norm() + ti.sqrt(w_x * w_x + w_y * w_y)
-    record[i, W], record[i, W_X], record[i, W_Y] = w, w_x, w_y
+    record[i, W] = w + w_x * inset[0] + w_y * inset[1]
+    record[i, W_X], record[i, W_Y] = w_x, w_y
     record[i, W_LOW] = ti.max(w - spread, 0.25 * w)
     record[i, W_HIGH] = ti.min(w + spread, 4.0 * w)
 
@@ -349,6 +384,7 @@ def _motion(
             bx, by, bw = screen_rows(local, w, p[0] * w, p[1] * w, fx, fy, camera[16])
             extra = flatness(bx, by)
             _xx, _xy, _yy, determinant = covariance(bx, by, extra)
+            dx, dy = record[i, U] - record[i, SHARP_U], record[i, V] - record[i, SHARP_V]
             for c in ti.static(range(3)):
                 scale = 1.0
                 if ti.static(c < 2):
@@ -356,6 +392,6 @@ def _motion(
                 step = q[c] - p[c]
                 r = w * ti.Vector([change[c, 0], change[c, 1], change[c, 2]]) + step * bw
                 along_x, along_y = regress(r, bx, by, extra, determinant)
-                record[i, column + 3 * c] = scale * step * w
+                record[i, column + 3 * c] = scale * (step * w + along_x * dx + along_y * dy)
                 record[i, column + 3 * c + 1] = scale * along_x
                 record[i, column + 3 * c + 2] = scale * along_y

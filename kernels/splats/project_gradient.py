@@ -69,7 +69,12 @@ def project_gradient(
     gradient: Floats,
     antialias: bool = False,
 ) -> SplatGradient:
-    """Pull the gradient (n, PLAIN_COLUMNS) of the records of `project` back to its arguments."""
+    """Pull the gradient (n, PLAIN_COLUMNS) of the records of `project` back to its arguments.
+
+    ValueError for a pose with `backing`: what is free to move is drawn where it is.
+    """
+    if pose.backing is not None:
+        raise ValueError("expected a pose without backing, for gradients; got one with it")
     count = len(projected.depth)
     blocks = -(-count // BLOCK)
     mean, axes = np.zeros((count, 3), np.float32), np.zeros((count, 3, 3), np.float32)

@@ -200,7 +200,7 @@ def render_depth(pose: SplatPose, view: View, opacity: Floats) -> Floats:
     Of the footprints that colour and alpha have: an edge is a pixel softer than in `render_splats`.
     """
     black = np.zeros((len(pose.mean), 3), np.float32)
-    projected = project(pose, view, color=black, opacity=opacity)
+    projected = project(SplatPose(pose.mean, pose.axes), view, color=black, opacity=opacity)
     return rasterise_plain(projected, view)[2]
 
 
@@ -224,7 +224,8 @@ def _surface_weight(
     record: ti.template(),
     i,
     x,
-    dy,
+    y,
+    blurred,
     light,
     w,
     sharp_light: ti.template(),
@@ -237,7 +238,7 @@ def _surface_weight(
     """
     counted = ti.select(light >= SURFACE, w, 0.0)
     if ti.static(wanted & DETAIL):
-        sharp, covered = sharp_weight(record, i, x, dy, light, sharp_light)
+        sharp, covered = sharp_weight(record, i, x, y, blurred, light, sharp_light)
         sharp_light -= sharp
         bare -= bare * covered
         # The blur decides where no splat truly is: beside a grain, in a gap.
@@ -334,8 +335,8 @@ def _blend(
                 i = splats[k]
                 dx, dy = x - record[i, U], y - record[i, V]
                 if ti.abs(dy) <= record[i, REACH_Y] and crosses_row(record, i, x[0], dy, lanes):
-                    w = blurred_weight(record, i, x, dy, light)
-                    g = _surface_weight(record, i, x, dy, light, w, sharp_light, bare, wanted)
+                    w, p = blurred_weight(record, i, x, dy, light)
+                    g = _surface_weight(record, i, x, y, p, light, w, sharp_light, bare, wanted)
                     z = depth_at(record, i, is_pinhole, dx, dy)
                     surface, deep = surface + g, deep + g * z
                     _add(record, i, RED, w, red, green, blue)

@@ -19,7 +19,7 @@ from ...contract.fits.views import Views
 from ...contract.shot import Body
 from ...contract.shot_file import read_shot
 from ...splatting.engines import choose_engine
-from ...splatting.gradients import render
+from ...splatting.frames import draw_color
 from ...stages.bodies.fitted import rotations
 from ...stages.bodies.looks import body_splats
 from ...stages.bodies.shape import shape_of
@@ -137,17 +137,16 @@ def surface_splats(body: Body, arrays: ArraySet, count: int) -> Splats:
     every = np.ones(len(shape.triangles), bool)
     rng = np.random.default_rng(0)
     made = body_splats(body, arrays, shape, seen=every, count=count, thickness=0.0, rng=rng)
-    return Splats(SplatPose(made.mean, made.axes), made.albedo, made.opacity)
+    return Splats(SplatPose(made.mean, made.axes, made.backing), made.albedo, made.opacity)
 
 
 def draw(splats: Splats, targets: Targets, index: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Return colour (h, w, 3) as a screen shows it, over black, and alpha (h, w)."""
-    pose = splats.pose
-    arrays = (pose.mean, pose.axes, splats.color, splats.opacity)
-    mean, axes, color, opacity = (torch.from_numpy(np.ascontiguousarray(a)) for a in arrays)
-    with torch.no_grad():
-        images = render(mean, axes, color, opacity, targets.camera(index))
-    return encoded(images.color), images.alpha
+    color, alpha = draw_color(
+        splats.pose, targets.camera(index).view(), color=splats.color, opacity=splats.opacity,
+        engine="taichi",
+    )  # fmt: skip
+    return encoded(torch.from_numpy(color)), torch.from_numpy(alpha)
 
 
 def figures(splats: Splats, targets: Targets) -> Figures:
@@ -172,7 +171,7 @@ def bent(splats: Splats, views: Views, arrays: ArraySet) -> Splats:
     """Return splats twisted about the vertical, as a simulation would carry them."""
     mean, gradient = twisted(splats.pose.mean.astype(np.float64), _turn(views, arrays))
     axes = deformed_axes(splats.pose.axes, gradient.astype(np.float32))
-    pose = SplatPose(mean.astype(np.float32), axes)
+    pose = SplatPose(mean.astype(np.float32), axes, splats.pose.backing)
     return Splats(pose, splats.color, splats.opacity)
 
 

@@ -19,6 +19,7 @@ Affine = Callable[[float], tuple[Floats, Floats]]
 
 TURN = np.linalg.qr(np.random.default_rng(7).normal(size=(3, 3)))[0]
 "So that the pattern's waves lie along no axis."
+THINNESS = 0.01
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ class SplatScene:
 
     mean: Floats
     axes: Floats
+    backing: NDArray[np.float32]
     normal: Floats
     color: NDArray[np.float32]
     opacity: NDArray[np.float32]
@@ -75,13 +77,15 @@ def cover(scene: Scene) -> SplatScene:
     index = np.repeat(np.arange(len(parts)), [len(part[0]) for part in parts]).astype(np.int32)
     tangent = np.cross(normal, np.where(np.abs(normal[:, 2:]) < 0.9, [[0, 0, 1]], [[1, 0, 0]]))
     tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
-    frame = np.stack([tangent, np.cross(normal, tangent), 0.01 * normal], -1)
+    frame = np.stack([tangent, np.cross(normal, tangent), THINNESS * normal], -1)
+    thick = np.array([2.0 if body.shape == "sphere" else 0.0 for body in scene.bodies])
     fine = np.array([body.texture for body in scene.bodies])[index, None]
     shift = 1.7 * index[:, None] + np.array([0.0, 2.0, 4.0])
     color = 0.5 + 0.4 * np.sin(fine * mean @ TURN + shift)
     return SplatScene(
         mean=mean,
         axes=frame * sigma[:, None, None],
+        backing=(thick[index] / (THINNESS * sigma)).astype(np.float32),
         normal=normal,
         color=color.astype(np.float32),
         opacity=np.full(len(mean), 0.99, np.float32),
@@ -99,7 +103,8 @@ def pose_at(scene: Scene, splats: SplatScene, time: float) -> tuple[SplatPose, N
         axes[own] = deform @ axes[own]
         normal[own] = normal[own] @ np.linalg.inv(deform)
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
-    return SplatPose(mean.astype(np.float32), axes.astype(np.float32)), normal.astype(np.float32)
+    pose = SplatPose(mean.astype(np.float32), axes.astype(np.float32), splats.backing)
+    return pose, normal.astype(np.float32)
 
 
 def trace(scene: Scene, time: float, other: float) -> Truth:

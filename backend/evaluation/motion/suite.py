@@ -20,9 +20,9 @@ TIME = 3.0
 class MotionFigures:
     """How one field, to the next or the previous frame, compares with the truth.
 
-    Errors in pixels over the pixels that bodies fill; `depth_error` relative, off the
-    outlines; `match` in dB between
-    this frame and the other one sampled along the field, where valid; `recall` the part of truly
+    Errors in pixels over the pixels that bodies fill; `depth_error` relative, and `match` in dB
+    between this frame and the other one sampled along the field, where valid: both off the
+    outlines, where pixels are of two surfaces; `recall` the part of truly
     visible pixels that are valid, `false_alarm` the part of truly hidden ones, not beside a visible
     one, that are.
     """
@@ -101,10 +101,9 @@ def _figures(
     error: NDArray[np.float64],
 ) -> MotionFigures:
     filled = (here.alpha >= SOLID) & (here.index == truth.index)
-    matched = valid & filled
-    difference = (follow(there.color, motion) - here.color)[matched]
-    # On an outline the pixel's depth is of two surfaces.
+    # On an outline the pixel's colour and depth are of two surfaces.
     inner = filled & (maximum_filter(truth.index, 3) == minimum_filter(truth.index, 3))
+    difference = (follow(there.color, motion) - here.color)[valid & inner]
     depth_error = np.abs(here.depth[inner] / truth.depth[inner] - 1)
     hidden = binary_erosion(~truth.visible, np.ones((3, 3)))
     return MotionFigures(

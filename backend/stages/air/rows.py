@@ -42,7 +42,11 @@ def with_gas(rows: Rows, gas: GasSplats, color: Floats, *, index: int) -> Rows:
 
 
 def _joined(pose: SplatPose, gas: GasSplats, mean: Floats | None) -> SplatPose:
+    backing = pose.backing
+    if backing is not None:
+        backing = np.concatenate([backing, np.zeros(len(gas.mean), np.float32)])
     return SplatPose(
         np.concatenate([pose.mean, gas.mean if mean is None else mean]),
         np.concatenate([pose.axes, gas.axes()]),
+        backing,
     )

@@ -38,6 +38,7 @@ def fitted_splats(
         mean=mean,
         axes=(turns * arrays.of(fit.scale)[:, None, :]).astype(np.float32),
         normal=normal.astype(np.float32),
+        backing=np.zeros(len(mean), np.float32),  # they learnt where outlines are
         round=np.zeros(len(mean), bool),
         albedo=np.asarray(arrays.of(fit.color), np.float32),
         opacity=np.asarray(arrays.of(fit.opacity), np.float32),

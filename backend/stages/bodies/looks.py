@@ -5,7 +5,7 @@ Sizes come from measured coverage: discs of 0.85 spacings hide what is behind on
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from ....kernels.mesh_distance import closest_point
 from ...contract.arrays import ArraySet
 from ...contract.materials import Flowing, Sand, Water
 from ...contract.shot import Body
+from .backing import backing_of
 from .creases import trimmed
 from .facing import HIDDEN_DENSITY, shown_area
 from .sampling import surface_samples, volume_samples
@@ -52,12 +53,14 @@ class BodySplats:
     """Splats of one body in body space, (n, …).
 
     `mean` (n, 3) m, `axes` (n, 3, 3) whose columns are the 1-sigma half axes [m], `normal` (n, 3)
-    for shading; `round` keeps its shape (sand, water); the rest as in `prepare.SplatLooks`.
+    for shading; `backing` (n,) as in SplatPose; `round` keeps its shape (sand, water); the rest as
+    in `prepare.SplatLooks`.
     """
 
     mean: Floats
     axes: Floats
     normal: Floats
+    backing: Floats
     round: NDArray[np.bool_]
     albedo: Floats
     opacity: Floats
@@ -94,9 +97,11 @@ def body_splats(
         if shape.areas[part].sum() > 0:
             share = max(1, round(outer * density * shape.areas[part].sum() / whole))
             parts.append(surface_splats(body, arrays, shape, part, share, rng))
-    if inner:
-        parts.append(inner_splats(body, shape, parts[0], inner, rng))
-    return concatenate(parts)
+    surface = concatenate(parts)
+    surface = replace(surface, backing=backing_of(shape, surface.mean, surface.axes))
+    if not inner:
+        return surface
+    return concatenate([surface, inner_splats(body, shape, parts[0], inner, rng)])
 
 
 def concatenate(parts: Sequence[BodySplats]) -> BodySplats:
@@ -147,6 +152,7 @@ def surface_splats(
         mean=samples.position.astype(np.float32),
         axes=axes.astype(np.float32),
         normal=shading.astype(np.float32),
+        backing=np.zeros(count, np.float32),
         round=np.zeros(count, bool),
         albedo=color,
         opacity=np.float32(OPAQUE) * (1 - (1 - alpha) ** np.float32(1 / OVERLAP)),
@@ -188,6 +194,7 @@ def inner_splats(
         mean=points,
         axes=_round_axes(sigma, size),
         normal=_outward(points, shape)[2],
+        backing=np.zeros(size, np.float32),
         round=np.zeros(size, bool),
         albedo=np.tile(color, (size, 1)),
         opacity=np.full(size, OPAQUE, np.float32),
@@ -229,6 +236,7 @@ def _volume_splats(
         mean=points,
         axes=_round_axes(sigma, size),
         normal=normal,
+        backing=np.zeros(size, np.float32),
         round=np.ones(size, bool),
         albedo=np.clip(color, 0, None).astype(np.float32),
         opacity=opacity.astype(np.float32),
@@ -241,6 +249,7 @@ _NONE = BodySplats(
     mean=np.zeros((0, 3), np.float32),
     axes=np.zeros((0, 3, 3), np.float32),
     normal=np.zeros((0, 3), np.float32),
+    backing=np.zeros(0, np.float32),
     round=np.zeros(0, bool),
     albedo=np.zeros((0, 3), np.float32),
     opacity=np.zeros(0, np.float32),

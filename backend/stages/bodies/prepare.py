@@ -85,7 +85,8 @@ class Prepared:
 
     `rest_mean` (n, 3), `rest_axes` (n, 3, 3) and `rest_normal` (n, 3): in the world at the
     simulation's start for splats of dynamic bodies, in body space for others; columns of the axes
-    are 1-sigma half axes [m]. `round` (n,) bool: what flows. `tracers` are the splats
+    are 1-sigma half axes [m]. `rest_backing` (n,) as in SplatPose, in these axes; `round` (n,)
+    bool: what flows. `tracers` are the splats
     `tracer_splat` (m,). `domain` is None where nothing is dynamic, `captured` where nothing is.
     """
 
@@ -95,6 +96,7 @@ class Prepared:
     rest_mean: NDArray[np.float32]
     rest_axes: NDArray[np.float32]
     rest_normal: NDArray[np.float32]
+    rest_backing: NDArray[np.float32]
     round: NDArray[np.bool_]
     tracer_splat: NDArray[np.int32]
     captured: Captured | None
@@ -254,6 +256,7 @@ def _assembled(
         rest_mean=splats.mean,
         rest_axes=splats.axes,
         rest_normal=splats.normal,
+        rest_backing=splats.backing,
         round=splats.round,
         tracer_splat=tracer_splat,
         captured=captured,

@@ -129,6 +129,7 @@ def _lit_splats(
         mean=mean.astype(np.float32),
         axes=axes.astype(np.float32),
         normal=normal,
+        backing=np.zeros(count, np.float32),
         round=np.full(count, isinstance(body.material, Flowing)),
         albedo=np.zeros((count, 3), np.float32),
         opacity=opacity,

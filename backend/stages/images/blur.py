@@ -125,7 +125,8 @@ def pose_at(rows: Rows, time: float) -> SplatPose:
         return rows.pose
     part = np.float32(share)
     mean = rows.pose.mean + part * (other.mean - rows.pose.mean)
-    return SplatPose(mean, rows.pose.axes + part * (other.axes - rows.pose.axes))
+    axes = rows.pose.axes + part * (other.axes - rows.pose.axes)
+    return SplatPose(mean, axes, rows.pose.backing)
 
 
 def through_lens(view: View, spot: tuple[float, float], radius: float, focus: float) -> View:

@@ -109,8 +109,9 @@ class Watched:
         pose, index = posed.splats.pose, self._scene.body
         rows = Rows(pose, shaded.color, shaded.opacity, shaded.normal, index)
         if chosen is not None:
+            backing = None if pose.backing is None else pose.backing[chosen]
             rows = Rows(
-                SplatPose(pose.mean[chosen], pose.axes[chosen]), shaded.color[chosen],
+                SplatPose(pose.mean[chosen], pose.axes[chosen], backing), shaded.color[chosen],
                 shaded.opacity[chosen], shaded.normal[chosen], index[chosen],
             )  # fmt: skip
         if posed.splats.gas is None or posed.gas_color is None:
