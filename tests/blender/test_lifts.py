@@ -83,8 +83,8 @@ def test_a_picture_becomes_a_body_and_its_camera(scene, picture, backend):
     from blender_addon.shot_export import export_shot
 
     folder = backend / "body"
-    options = ("--length", "0.5", "--splats", "900", "--device", "cpu", "--refine", "--epochs", "20",
-               "--cache", str(backend / "kept"))  # fmt: skip
+    options = ("--length", "0.5", "--splats", "900", "--device", "cpu", "--refine",
+               "--epochs", "20", "--cache", str(backend / "kept"))  # fmt: skip
     wanted = order.Wanted(picture, folder, options, True, "DYNAMIC")
     *steps, last = order.run("lift", wanted, Path(PYTHON))
     assert (steps[0].text, steps[0].factor) == ("Make a body of the picture", 0.0)
