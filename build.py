@@ -22,7 +22,7 @@ from tools.extension import PLATFORMS, build_extension, this_platform
 
 
 def run_demo(arguments: argparse.Namespace, rest: list[str]) -> int:
-    demo(arguments.out.resolve(), Console(), diffused=arguments.diffused)
+    demo(arguments.out.resolve(), Console(), diffused=not arguments.plain)
     return 0
 
 
@@ -86,7 +86,7 @@ def parser() -> argparse.ArgumentParser:
 
     command = add("demo", run_demo, "Make a scene in Blender, render it, put it on its timeline.")
     command.add_argument("--out", type=Path, default=ROOT / "out" / "demo", metavar="DIR")
-    command.add_argument("--diffused", action="store_true", help="and a diffused take of it")
+    command.add_argument("--plain", action="store_true", help="leave the diffused take out")
     command = add("examples", run_examples, "Make the example scenes' takes.")
     command.add_argument("name", nargs="*", help="scenes to make; all without any")
     command.add_argument("--out", type=Path, default=ROOT / "out" / "examples", metavar="DIR")

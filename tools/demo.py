@@ -15,7 +15,7 @@ NOT_DIFFUSED = 3
 "What the script ends with when the plain take is there and the diffused one is not."
 
 
-def demo(out: Path, console: Console, *, diffused: bool = False) -> None:
+def demo(out: Path, console: Console, *, diffused: bool) -> None:
     """Build the scene in Blender's Python, render it in the backend, check the frames.
 
     Also make a diffused take of it by the model in the box, where `diffused`.

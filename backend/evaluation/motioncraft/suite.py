@@ -153,9 +153,16 @@ def diffused(model: DiffusionModel, settings: Settings) -> Make:
         height, width = shot.start.shape[:2]
         named = msgspec.structs.replace(settings, prompt=shot.prompt)
         craft = MotionCraft(model, named, (width, height), 0, lambda: None, lambda done, of: None)
-        return [craft.start(shot.start), *(craft.next(motion) for motion in shot.motions)]
+        motions = (as_new(motion, settings.novelty) for motion in shot.motions)
+        return [craft.start(shot.start), *(craft.next(motion) for motion in motions)]
 
     return make
+
+
+def as_new(motion: FrameMotion, rules: Novelty) -> FrameMotion:
+    """Return a motion whose novelty, from 0 to 1, is between the floor and the ceiling of rules."""
+    novelty = rules.floor + (rules.ceiling - rules.floor) * motion.novelty
+    return replace(motion, novelty=novelty.astype(np.float32))
 
 
 def identity_psnr(model: DiffusionModel, shot: TrueShot, frames: int = 3) -> float:
@@ -230,7 +237,7 @@ def _methods(model: DiffusionModel, *, quick: bool) -> dict[str, Make]:
         "img2img": lambda shot: img2img(sampling(shot), pixel_warp(shot.start, shot.motions)),
         "Text2Video-Zero": lambda shot: text2video_zero(sampling(shot), shot.start, shot.motions),
         "MotionCraft": diffused(model, default),
-        "without eta": _without_eta(model),
+        "with eta": _changed(model, novelty=Novelty(ceiling=1.0)),
     }
     if quick:
         return made
@@ -246,17 +253,6 @@ def _methods(model: DiffusionModel, *, quick: bool) -> dict[str, Make]:
 
 def _changed(model: DiffusionModel, **changes: Any) -> Make:
     return diffused(model, msgspec.structs.replace(_default(), **changes))
-
-
-def _without_eta(model: DiffusionModel) -> Make:
-    """Return MotionCraft to which nothing is new: no noise comes in anywhere."""
-    make = _changed(model, novelty=Novelty(ceiling=0.0))
-
-    def known(shot: TrueShot) -> Video:
-        motions = tuple(replace(m, novelty=np.zeros_like(m.novelty)) for m in shot.motions)
-        return make(replace(shot, motions=motions))
-
-    return known
 
 
 def _papers_warp(model: DiffusionModel) -> Make:
