@@ -131,6 +131,7 @@ class Gas:
             dt = left / count
             share = 1 - (left - dt / 2) / seconds
             if obstacles is not None:
+                self._clear()
                 self._air.place(*obstacles(share))
                 self._clear()
             swelling = self._react(dt)
@@ -199,7 +200,7 @@ class Gas:
         field.from_numpy(np.ascontiguousarray(values, np.float32))
 
     def _clear(self) -> None:
-        """Take away what an obstacle has moved into."""
+        """Take away what is in obstacles: what they moved into, and what they shall not uncover."""
         for name in self.names:
             self._write(name, self.read(name))
 
