@@ -1,5 +1,6 @@
 """Small shots with smoke and fire, and frames of gas made by hand, for tests."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,10 @@ from impetus.backend.contract import shot as s
 from impetus.backend.contract.air import Gas, GasLooks
 from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.stages.air.gas import GasFrame
+from impetus.backend.stages.air.simulated import Simulated
+from impetus.backend.stages.bodies.prepare import prepare
+from impetus.backend.stages.cache import FrameCache
+from impetus.backend.stages.simulate import Simulation, motion_key, simulate_key, track_digests
 from impetus.kernels.fluids.grid import FluidDomain
 
 from . import shots
@@ -54,6 +59,15 @@ def smoking(frames: tuple[int, int] = (1, 3), **fields: Any) -> tuple[s.Shot, Ar
     ]
     settings = {"gas": SMALL, "render": s.RenderSettings(splats=1500), "emitters": (source,)}
     return shots.shot(arrays, bodies, frames=frames, **(settings | fields)), arrays
+
+
+def simulated(shot: s.Shot, arrays: ArraySet, folder: Path) -> Simulated:
+    """How the bodies of a shot move: simulated as far as asked for."""
+    prepared = prepare(shot, arrays)
+    cache = FrameCache(folder / simulate_key(shot, arrays, prepared))
+    bodies = Simulation(shot, arrays, prepared, cache, Quiet(), keeps_places=True)
+    key = motion_key(shot, arrays, prepared.domain)
+    return Simulated(key, track_digests(shot, arrays), bodies.record_of)
 
 
 def gas_frame(

@@ -55,7 +55,7 @@ def test_obstacles_take_their_cells_and_thin_ones_leave_no_gap() -> None:
                       poses=shots.place((0, 0, 0.55)), thickness=0.0)  # fmt: skip
     shot = shots.changed(shot, bodies=(*shot.bodies[1:], thin))
     room = Room(shot, arrays, fluid_domain(shot, arrays))
-    solid = room.solid(1)
+    solid = room.solid_at_start()
     assert solid[4:8, 4:8, 7:9].sum() >= 8  # the lid: 0.3 m at 0.8 m, cells of 0.1 m
     assert solid[2:10, 2:10].any(axis=2).all()
     assert solid.mean() < 0.12

@@ -13,6 +13,7 @@ from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.shot_check import check_shot
 from impetus.backend.contract.take_files import frame_path
 from impetus.backend.stages.air.flocks import Agents, FlockRun, with_flocks
+from impetus.backend.stages.air.simulated import Simulated
 from impetus.backend.stages.pipeline import Workspace, run
 from impetus.backend.stages.takes.exr import read_frame
 
@@ -36,6 +37,10 @@ def flying(
 def runs(shot: s.Shot, arrays: ArraySet, folder: Path) -> FlockRun:
     check_shot(shot, arrays)
     return FlockRun(shot, arrays, shot.flocks[0], folder, Quiet())
+
+
+def unasked(shot: s.Shot, arrays: ArraySet) -> Simulated:
+    raise AssertionError("nothing is dynamic")
 
 
 def order(agents: Agents) -> float:
@@ -138,7 +143,7 @@ def test_agents_are_bodies_of_the_frames_and_move_exactly(tmp_path: Path) -> Non
     shown = np.unique(frame.index[frame.index >= 0])
     assert len(shown) > 5
     assert object_names(shot)[shown[-1]].startswith("Bird ~")
-    expanded, more = with_flocks(shot, arrays, tmp_path / "cache", Quiet())
+    expanded, more = with_flocks(shot, arrays, tmp_path / "cache", Quiet(), unasked)
     assert [body.name for body in expanded.bodies] == list(object_names(shot))
     check_shot(expanded, more)
     camera, k = (more.of(ref)[0] for ref in (shot.camera.camera_to_world, shot.camera.intrinsics))

@@ -195,7 +195,8 @@ class Flock(Part, frozen=True):
 
     Lengths in metres, speeds in m/s. Each agent is a body of its own in the frames: `body` gives
     shape, looks and contact, its pose the middle of where they start. They stay out of what has a
-    contact, and of the ground.
+    contact, and of the ground. Without a contact they stay out of dynamic bodies too; with one they
+    push these aside.
     """
 
     name: Name

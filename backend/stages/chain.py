@@ -9,8 +9,9 @@ from ..contract.captures.gaussians import Gaussians
 from ..contract.shot import Shot
 from ..contract.simulation_record import SimulationRecord
 from .air.flocks import with_flocks
+from .air.simulated import Record, Simulated
 from .air.source import GasSource, gas_source
-from .bodies.prepare import Estimate, prepare
+from .bodies.prepare import Estimate, Prepared, prepare
 from .cache import FrameCache
 from .captures.export import splats_of_frame
 from .images.render import frames_to_pose, render, scene_of
@@ -18,7 +19,7 @@ from .images.rendered import RenderedFrame
 from .images.source_flow import SourceFlow, flow_from
 from .notes import record_of
 from .progress import Shared, StageClock
-from .simulate import SimulatedFrame, simulate, simulate_key, track_digests
+from .simulate import SimulatedFrame, Simulation, motion_key, simulate_key, track_digests
 from .splats import PosedSplats, pose_splats
 from .takes.glimpses import Glimpses
 
@@ -41,13 +42,17 @@ class Chain:
         self._clock, self._glimpses = clock, glimpses
         clock.progress("prepare", 0, 1)
         with clock.of("prepare"):
-            shot, arrays = with_flocks(shot, arrays, cache, clock)
+            self._cache = cache
+            self._of_bodies, of_gas = Shared.among(clock, 2)
+            shot, arrays = with_flocks(shot, arrays, cache, clock, self._bodies_for_flocks)
             self.shot, self.arrays = shot, arrays
             self._prepared = prepare(shot, arrays)
-            key = simulate_key(shot, arrays, self._prepared)
-            self.simulated = FrameCache(cache / "simulate" / key)
-            self._of_bodies, of_gas = Shared.among(clock, 2)
-            self._gas: GasSource | None = gas_source(shot, arrays, cache, of_gas)
+            self.simulated = self._frames_of(shot, arrays, self._prepared)
+            self._simulation: Simulation | None = None
+            bodies = None
+            if self._prepared.domain is not None:
+                bodies = self._motion_of(shot, arrays, self._prepared, self._record_of)
+            self._gas: GasSource | None = gas_source(shot, arrays, cache, of_gas, bodies)
             self._scene = scene_of(shot, arrays, self._prepared)
         clock.progress("prepare", 1, 1)
         for text in self.warnings:
@@ -109,12 +114,49 @@ class Chain:
 
     def _states(self, needed: set[int]) -> Iterator[SimulatedFrame]:
         """Yield bodies frame by frame, the gas having come as far as those need it."""
-        for state in simulate(
-            self.shot, self.arrays, self._prepared, self.simulated, self._of_bodies
-        ):
-            if self._gas is not None and state.frame in needed:
-                self._gas.reach(state.frame)
-            yield state
+        simulation = self._simulation = self._new_simulation()
+        try:
+            for state in simulation.frames():
+                if self._gas is not None and state.frame in needed:
+                    self._gas.reach(state.frame)
+                yield state
+        finally:
+            if self._simulation is simulation:
+                self._simulation = None  # its solver goes
+
+    def _new_simulation(self) -> Simulation:
+        return Simulation(
+            self.shot, self.arrays, self._prepared, self.simulated, self._of_bodies,
+            keeps_places=bool(self.shot.emitters),
+        )  # fmt: skip
+
+    def _record_of(self, frame: int) -> Record:
+        """What is kept of the bodies at a frame, for the gas that goes round them."""
+        if self._simulation is None:
+            self._simulation = self._new_simulation()
+        return self._simulation.record_of(frame)
+
+    def _frames_of(self, shot: Shot, arrays: ArraySet, prepared: Prepared) -> FrameCache:
+        return FrameCache(self._cache / "simulate" / simulate_key(shot, arrays, prepared))
+
+    def _bodies_for_flocks(self, shot: Shot, arrays: ArraySet) -> Simulated:
+        """Simulate the bodies of a shot whose flocks keep clear of them."""
+        prepared = prepare(shot, arrays)
+        kept = self._frames_of(shot, arrays, prepared)
+        simulation = Simulation(shot, arrays, prepared, kept, self._of_bodies, keeps_places=True)
+
+        def record_of(frame: int) -> Record:
+            with self._clock.of("simulate"):
+                return simulation.record_of(frame)
+
+        return self._motion_of(shot, arrays, prepared, record_of)
+
+    @staticmethod
+    def _motion_of(
+        shot: Shot, arrays: ArraySet, prepared: Prepared, record_of: Callable[[int], Record]
+    ) -> Simulated:
+        key = motion_key(shot, arrays, prepared.domain)
+        return Simulated(key, track_digests(shot, arrays), record_of)
 
     def _show(self, frame: int) -> None:
         """Let whoever watches see the particles of a frame; before the start, those of it."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...kernels.mpm.skin import Skin
-from ...kernels.mpm.solver import Advance, Diverged, MpmSolver, Push
+from ...kernels.mpm.solver import Advance, Diverged, Domain, MpmSolver, Push
 from ...kernels.rigid.coupling import Coupling
 from ...kernels.rigid.world import RigidWorld
 from ..contract.arrays import ArraySet
@@ -22,6 +22,7 @@ from ..contract.errors import SimulationError
 from ..contract.materials import Rigid, Water
 from ..contract.shot import Body, Shot
 from .acting import Acting, constants, said_at
+from .air.simulated import has_places, packed_places
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key
@@ -61,9 +62,14 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
     are not. Tracks are checked frame by frame (`track_digests`): a longer range, or a change late
     in an animation, keeps the frames before it.
     """
+    tracers = prepared.tracers.position, prepared.tracers.body
+    return stage_key("simulate", motion_key(shot, arrays, prepared.domain), tracers)
+
+
+def motion_key(shot: Shot, arrays: ArraySet, domain: Domain | None) -> str:
+    """Return the key of all that bodies' motion depends on: the simulation's, but for splats."""
     dynamic = [body for body in shot.bodies if body.role == "dynamic"]
     start = shot.frames.simulation_start
-    domain = prepared.domain
     captures = [(b.name, b.capture) for b in (*dynamic, *_hit(shot)) if b.capture is not None]
     return stage_key(
         "simulate",
@@ -76,7 +82,6 @@ def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
         [constants(force) for force in shot.forces],
         shot.world.ground,
         (shot.simulation.particles_per_cell, shot.seed, shot.frames.fps, start),
-        (prepared.tracers.position, prepared.tracers.body),
         *((name, c.mean, c.axes, c.opacity) for name, c in captures),
     )
 
@@ -102,20 +107,15 @@ def simulate(
     `cache` is the one of `simulate_key`. Frames before the simulation's start show its first state.
     Raises SimulationError when the physics diverges, and what `listener.check` raises.
     """
-    if prepared.domain is None:
-        none = np.zeros((0, 3), np.float32)
-        for frame in shot.frames.numbers:
-            yield SimulatedFrame(frame, none, np.zeros((0, 3, 3), np.float32), none)
-        return
-    run = _Run(shot, arrays, prepared, cache, listener)
-    for frame in shot.frames.numbers:
-        listener.check()
-        record = run.record_of(max(frame, shot.frames.simulation_start))
-        yield SimulatedFrame(frame, *run.riders.unpacked(record))
+    yield from Simulation(shot, arrays, prepared, cache, listener).frames()
 
 
-class _Run:
-    """One pass over a shot's frames; the solver is made when the first frame is missing."""
+class Simulation:
+    """One pass over a shot's frames; the solver is made when the first frame is missing.
+
+    With `keeps_places`, frames tell where all particles are as well (air.simulated); those kept
+    without are made again.
+    """
 
     def __init__(
         self,
@@ -124,9 +124,11 @@ class _Run:
         prepared: Prepared,
         cache: FrameCache,
         listener: "Listener",
+        *,
+        keeps_places: bool = False,
     ) -> None:
         self._shot, self._arrays, self._prepared = shot, arrays, prepared
-        self._cache, self._listener = cache, listener
+        self._cache, self._listener, self._keeps_places = cache, listener, keeps_places
         self._digests = track_digests(shot, arrays)
         self.riders = Riders(shot, arrays, prepared)
         self._solver: MpmSolver | RigidWorld | None = None
@@ -140,11 +142,25 @@ class _Run:
         self._state: dict[str, NDArray[Any]] = {}
         self._latest: Record = {}
 
+    def frames(self) -> Iterator[SimulatedFrame]:
+        """Yield the shot's frames as `simulate` does."""
+        for frame in self._shot.frames.numbers:
+            self._listener.check()
+            if self._prepared.domain is None:
+                none = np.zeros((0, 3), np.float32)
+                yield SimulatedFrame(frame, none, np.zeros((0, 3, 3), np.float32), none)
+                continue
+            record = self.record_of(max(frame, self._shot.frames.simulation_start))
+            yield SimulatedFrame(frame, *self.riders.unpacked(record))
+
     def record_of(self, frame: int) -> Record:
-        """Return a frame from the cache, or compute up to it."""
+        """Return what is kept of a frame from the simulation's start on, or compute up to it.
+
+        Raises what `simulate` does.
+        """
         record = self._cached(frame)
         if record is None:
-            if self._solver is None:
+            if self._solver is None or self._frame > frame:
                 self._solver = self._start(frame)
             while self._frame < frame:
                 self._step(self._solver)
@@ -156,7 +172,7 @@ class _Run:
         record = self._cache.find(frame)
         if record is None or record.pop("tracks").tobytes() != self._digests[frame]:
             return None
-        return record
+        return None if self._keeps_places and not has_places(record) else record
 
     def _start(self, frame: int) -> MpmSolver | RigidWorld:
         """Make the solver, at the newest checkpoint up to `frame` whose past was the same.
@@ -165,6 +181,7 @@ class _Run:
         """
         matter = self._prepared.matter
         particles, rigid = matter.particles, matter.rigid
+        self._frame = self._shot.frames.simulation_start
         self._skin = self.riders.skin(particles)
         self._acting = Acting(self._shot, self._arrays, particles)
         self._world = rigid.world() if rigid else None
@@ -243,6 +260,10 @@ class _Run:
         assert self._skin is not None
         grid = solver if isinstance(solver, MpmSolver) else None
         self._latest = self.riders.packed(grid, self._world, self._skin)
+        if self._keeps_places:
+            particles = self._prepared.matter.particles
+            at = particles.position if grid is None else grid.position()
+            self._latest |= packed_places(at, particles, len(self._shot.bodies))
         tracks = {"tracks": np.frombuffer(self._digests[self._frame], np.uint8)}
         if self._cached(self._frame) is None:
             self._cache.write(self._frame, self._latest | tracks)

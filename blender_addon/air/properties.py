@@ -201,7 +201,8 @@ class ImpetusFlock(bpy.types.PropertyGroup):
     collides: BoolProperty(
         name="Push Others",
         default=False,
-        description="Let them push dynamic objects and smoke aside, as animated objects do",
+        description="Let them push dynamic objects and smoke aside, as animated objects do; else "
+        "they keep clear of dynamic objects",
     )
 
 

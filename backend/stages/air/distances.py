@@ -8,8 +8,8 @@ from scipy.ndimage import map_coordinates
 
 from ....kernels.mesh_distance import signed_distance_grid
 from ...contract.arrays import ArraySet
-from ...contract.shot import Body, Mesh, Shot
-from ..bodies.shape import Shape, pose_at, shape_of, solidify
+from ...contract.shot import Body, Mesh
+from ..bodies.shape import Shape, shape_of, solidify
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
@@ -89,35 +89,6 @@ def mesh_distance(shape: Shape, spacing: float, thickness: float = 0.0) -> MeshD
         thickness=0.0 if closed else thick,
     )
     return MeshDistance(distance, low, step)
-
-
-@dataclass(frozen=True)
-class Touchable:
-    """A body of the shot that others collide with: its distances, and where it is."""
-
-    body: Body
-    distance: MeshDistance
-
-    def pose(self, shot: Shot, arrays: ArraySet, frame: float) -> Reals:
-        return pose_at(shot, arrays, self.body.poses, frame)
-
-    @property
-    def moves(self) -> bool:
-        return self.body.poses.shape[0] > 1
-
-
-def touchables(shot: Shot, arrays: ArraySet, spacing: float) -> tuple[Touchable, ...]:
-    """Return the shot's static and kinematic bodies that have a contact, sampled at `spacing`."""
-    found = []
-    for body in touched_bodies(shot):
-        distance = mesh_distance(shape_of(body, arrays), spacing, body.thickness)
-        found.append(Touchable(body, distance))
-    return tuple(found)
-
-
-def touched_bodies(shot: Shot) -> list[Body]:
-    """Return the bodies that keep air and agents out."""
-    return [body for body in shot.bodies if body.role != "dynamic" and body.contact is not None]
 
 
 def shape_of_mesh(name: str, mesh: Mesh, poses: object, arrays: ArraySet) -> Shape:

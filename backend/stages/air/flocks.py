@@ -2,11 +2,13 @@
 
 What comes after sees nothing but kinematic bodies: their splats ride exact poses, so light, shadow,
 motion and contact are those of any other body. Frames and states are kept in the cache.
+Agents with a contact push simulated bodies, which give way to them; all others keep clear of these,
+which are simulated first.
 """
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,16 +19,17 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ....kernels.flock import DistanceField, Flock, FlockSettings
-from ....kernels.mpm.colliders import motion_between
 from ...contract.air_check import agent_names
-from ...contract.arrays import Array, ArraySet
+from ...contract.arrays import Array, ArrayRef, ArraySet
 from ...contract.errors import ShotError
-from ...contract.shot import Box, Shot
+from ...contract.shot import Body, Box, Shot
 from ...contract.shot import Flock as ShotFlock
 from ..bodies.seeds import body_rng
 from ..bodies.shape import pose_at, shape_of, track_row
 from ..cache import FrameCache, stage_key
-from .distances import Touchable, touchables, touched_bodies
+from .gas import solids_key
+from .obstacles import Obstacle, Standing, obstacles_of, touched_bodies
+from .simulated import Simulated
 
 if TYPE_CHECKING:
     from ..progress import Listener
@@ -78,31 +81,69 @@ class Agents:
 
 
 def with_flocks(
-    shot: Shot, arrays: ArraySet, cache: Path, listener: "Listener"
+    shot: Shot,
+    arrays: ArraySet,
+    cache: Path,
+    listener: "Listener",
+    bodies_of: Callable[[Shot, ArraySet], Simulated],
 ) -> tuple[Shot, ArraySet]:
     """Return the shot with a body for each agent after its own, and the arrays of both.
 
-    Raises ShotError where there is no room for a flock.
+    `bodies_of` tells how the dynamic bodies of a shot move, where some keep clear of them: frames
+    that it does not know show the agents as they were last. Raises ShotError where there is no room
+    for a flock.
     """
     if not shot.flocks:
         return shot, arrays
-    arrays, bodies = ArraySet(arrays), list(shot.bodies)
-    for flock in shot.flocks:
-        run = FlockRun(shot, arrays, flock, cache, listener)
-        poses = np.stack([run.at(n).poses(flock.ahead) for n in shot.frames.tracked], axis=1)
-        for name, track in zip(agent_names(flock), poses, strict=True):
-            body = msgspec.structs.replace(flock.body, name=name, poses=arrays.add(track))
-            bodies.append(body)
-    return msgspec.structs.replace(shot, bodies=tuple(bodies), flocks=()), arrays
+    arrays, count = ArraySet(arrays), len(shot.flocks)
+    moves = any(body.role == "dynamic" for body in shot.bodies)
+    clear = [n for n in range(count) if moves and shot.flocks[n].body.contact is None]
+    agents: dict[int, list[Body]] = {}
+    bodies: Simulated | None = None
+    for n in sorted(range(count), key=lambda n: n in clear):
+        if n in clear and bodies is None:
+            # Of agents that nothing feels only their number counts for how bodies are made ready.
+            resting = {m: [_agent(shot.flocks[m], name) for name in agent_names(shot.flocks[m])]
+                       for m in clear}  # fmt: skip
+            bodies = bodies_of(_joined(shot, agents | resting), arrays)
+        flock = shot.flocks[n]
+        run = FlockRun(shot, arrays, flock, cache, listener, bodies)
+        poses = np.stack([run.at(k).poses(flock.ahead) for k in shot.frames.tracked], axis=1)
+        agents[n] = [
+            _agent(flock, name, arrays.add(track))
+            for name, track in zip(agent_names(flock), poses, strict=True)
+        ]
+    return _joined(shot, agents), arrays
+
+
+def _agent(flock: ShotFlock, name: str, poses: ArrayRef | None = None) -> Body:
+    """One of a flock, where the flock's body is unless it has a track."""
+    return msgspec.structs.replace(flock.body, name=name, poses=poses or flock.body.poses)
+
+
+def _joined(shot: Shot, agents: dict[int, list[Body]]) -> Shot:
+    """The shot with the agents of its flocks, by their number, as bodies."""
+    more = [body for n in sorted(agents) for body in agents[n]]
+    return msgspec.structs.replace(shot, bodies=(*shot.bodies, *more), flocks=())
 
 
 class FlockRun:
-    """One flock over the frames of a shot; what is kept in `cache` is not computed again."""
+    """One flock over the frames of a shot; what is kept in `cache` is not computed again.
+
+    `bodies` are the simulated ones that it keeps clear of.
+    """
 
     def __init__(
-        self, shot: Shot, arrays: ArraySet, flock: ShotFlock, cache: Path, listener: "Listener"
+        self,
+        shot: Shot,
+        arrays: ArraySet,
+        flock: ShotFlock,
+        cache: Path,
+        listener: "Listener",
+        bodies: Simulated | None = None,
     ) -> None:
         self._shot, self._arrays, self._flock, self._listener = shot, arrays, flock, listener
+        self._bodies = bodies
         shape = shape_of(flock.body, arrays)
         self.radius = float(
             np.linalg.norm(shape.vertices[np.unique(shape.triangles)], axis=1).max()
@@ -110,23 +151,31 @@ class FlockRun:
         "Of the ball about the body's origin that holds it [m]: no obstacle comes into it."
         self._cache = FrameCache(cache / "simulate" / self._key())
         self._digests = self._said()
-        self._things: tuple[Touchable, ...] | None = None
+        self._things: tuple[Obstacle, ...] | None = None
         self._walls: DistanceField | None = None
         self._latest: tuple[int, Agents] | None = None
 
     def at(self, frame: int) -> Agents:
-        """Return a frame; those before the simulation's start show its first state."""
+        """Return a frame; those before the simulation's start show its first state.
+
+        Where the bodies that it keeps clear of are not known, the last state before shows.
+        """
         wanted = max(frame, self._shot.frames.simulation_start)
-        agents = self._cached(wanted)
+        number, agents = wanted, self._cached(wanted)
         if agents is None:
             number, agents = self._before(wanted)
-            while number < wanted:
+            while number < wanted and self._tells(number):
                 self._listener.check()
                 agents = self._next(number, agents)
                 number += 1
                 self._keep(number, agents)
-        self._latest = wanted, agents
+        self._latest = number, agents
         return agents
+
+    def _tells(self, frame: int) -> bool:
+        """Whether it is known how bodies move from a frame to the next one."""
+        bodies = self._bodies
+        return bodies is None or (bodies.knows(frame) and bodies.knows(frame + 1))
 
     def _before(self, frame: int) -> tuple[int, Agents]:
         """The newest state up to a frame: what is kept of it is all that the next one reads."""
@@ -153,7 +202,7 @@ class FlockRun:
 
     def _key(self) -> str:
         shot, flock = self._shot, self._flock
-        solid = [(b.mesh.vertices, b.mesh.triangles, b.thickness) for b in touched_bodies(shot)]
+        solid = solids_key(shot, self._bodies)
         constants = [getattr(flock, name) for name in flock.__struct_fields__
                      if name not in ("body", "goal", "ahead")]  # fmt: skip
         return stage_key(
@@ -170,6 +219,8 @@ class FlockRun:
         tracks += [self._flock.goal] if self._flock.goal is not None else []
         for frame in range(shot.frames.simulation_start, shot.frames.last + 1):
             rows = [np.asarray(track_row(shot.frames, self._arrays.of(r), frame)) for r in tracks]
+            if self._bodies is not None:
+                rows.append(np.frombuffer(self._bodies.digests[frame], np.uint8))
             digest = hashlib.sha256(digest + b"".join(row.tobytes() for row in rows)).digest()
             digests[frame] = digest
         return digests
@@ -184,7 +235,7 @@ class FlockRun:
         extent = np.asarray(flock.extent) * (1, 1, 0 if flock.flat else 1)
         offered = rng.uniform(-0.5, 0.5, (flock.count * TRIES, 3)) * extent
         offered = offered @ pose[:3, :3].T + pose[:3, 3]
-        obstacles = self._obstacles(start, 0.0)
+        obstacles = self._fields([thing.at_start() for thing in self._touched])
         crowd = Flock(self._settings(), offered, np.zeros_like(offered), obstacles)
         free = offered[crowd.clear() >= self.radius]
         apart = min(flock.space, 0.7 * self._spacing(extent))
@@ -222,7 +273,8 @@ class FlockRun:
         ahead, up, dt = agents.ahead, agents.up, seconds / count
         for step in range(count):
             share = (step + 1) / count
-            crowd.obstacles = tuple(self._obstacles(frame, share))
+            standing = [thing.at(frame, share) for thing in self._touched]
+            crowd.obstacles = tuple(self._fields([one for one in standing if one is not None]))
             if flock.goal is not None:
                 ends = [track_row(self._shot.frames, self._arrays.of(flock.goal), frame + k)
                         for k in (0, 1)]  # fmt: skip
@@ -246,33 +298,24 @@ class FlockRun:
 
     def _fastest_thing(self, frame: int) -> float:
         """The speed of the fastest obstacle in this frame [m/s], its turning not counted."""
-        ways = [
-            np.linalg.norm(np.diff([self._place(t, frame + k)[:3, 3] for k in (0, 1)], axis=0))
-            for t in self._touched
-            if t.moves
-        ]
-        return float(max(ways, default=0.0)) * self._shot.frames.fps
-
-    def _place(self, thing: Touchable, frame: int) -> Reals:
-        return thing.pose(self._shot, self._arrays, frame)
+        return max((t.speed(frame) for t in self._touched if t.moves), default=0.0)
 
     @property
-    def _touched(self) -> tuple[Touchable, ...]:
+    def _touched(self) -> tuple[Obstacle, ...]:
         if self._things is None:
-            self._things = touchables(self._shot, self._arrays, max(self.radius, 1e-3))
+            spacing = max(self.radius, 1e-3)
+            self._things = obstacles_of(self._shot, self._arrays, spacing, self._bodies)
         return self._things
 
-    def _obstacles(self, frame: int, share: float) -> list[DistanceField]:
-        """What stands where at a share of the way from a frame to the next one."""
+    def _fields(self, standing: Sequence[Standing]) -> list[DistanceField]:
+        """What stands, and the ground and the bounds."""
         found = []
-        for thing in self._touched:
-            ends = [self._place(thing, frame + k) for k in (0, 1)]
-            motion = motion_between(ends[0], ends[1], 1 / self._shot.frames.fps, share)
-            half = thing.distance.spacing / 2  # the grid's cells have their middles at the nodes
-            origin = thing.distance.origin - half
+        for one in standing:
+            grid, motion = one.distance, one.motion
+            origin = grid.origin - grid.spacing / 2  # its cells have their middles at the nodes
             found.append(
                 DistanceField(
-                    thing.distance.distance, _triple(origin), thing.distance.spacing,
+                    grid.distance, _triple(origin), grid.spacing,
                     motion.rotation, _triple(motion.translation), _triple(motion.velocity),
                 )
             )  # fmt: skip

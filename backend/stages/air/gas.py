@@ -21,8 +21,9 @@ from ...contract.shot import Emitter, Shot
 from ..acting import constants, kernel_field, said_at
 from ..bodies.shape import track_row
 from ..cache import FrameCache, stage_key
-from .distances import touched_bodies
+from .obstacles import touched_bodies
 from .room import Room
+from .simulated import Simulated
 
 if TYPE_CHECKING:
     from ..progress import Listener
@@ -69,9 +70,12 @@ def is_tinted(shot: Shot) -> bool:
     return len(colors | ({shot.gas.soot_color} if burns and shot.gas.soot > 0 else set())) > 1
 
 
-def gas_key(shot: Shot, domain: FluidDomain) -> str:
-    """Return the key of all that the gas depends on, except tracks after its first frame."""
-    solid = [(b.mesh.vertices, b.mesh.triangles, b.thickness) for b in touched_bodies(shot)]
+def gas_key(shot: Shot, domain: FluidDomain, bodies: Simulated | None = None) -> str:
+    """Return the key of all that the gas depends on, except tracks after its first frame.
+
+    `bodies` are the simulated ones that stand in it.
+    """
+    solid = solids_key(shot, bodies)
     fields = [constants(force) for force in shot.forces if isinstance(force, Field)]
     return stage_key(
         "simulate", "gas",
@@ -84,6 +88,13 @@ def gas_key(shot: Shot, domain: FluidDomain) -> str:
     )  # fmt: skip
 
 
+def solids_key(shot: Shot, bodies: Simulated | None) -> list[object]:
+    """Return all that is said once and for all of what keeps air and agents out."""
+    fixed = touched_bodies(shot)
+    meshes = [(b.mesh.vertices, b.mesh.triangles, b.thickness, b.capture) for b in fixed]
+    return [meshes, "" if bodies is None else bodies.key]
+
+
 def _constants(emitter: Emitter) -> list[object]:
     """Return all that an emitter says once and for all."""
     numbers = [None if isinstance(value, ArrayRef) else value
@@ -92,7 +103,7 @@ def _constants(emitter: Emitter) -> list[object]:
             emitter.velocity, emitter.inheritance, emitter.thickness, *numbers]  # fmt: skip
 
 
-def gas_digests(shot: Shot, arrays: ArraySet) -> dict[int, bytes]:
+def gas_digests(shot: Shot, arrays: ArraySet, bodies: Simulated | None = None) -> dict[int, bytes]:
     """Return for every simulated frame a digest of all that tracks and windows said up to it."""
     digest, digests = b"", {}
     tracks = [shot.gravity, *(body.poses for body in touched_bodies(shot))]
@@ -108,6 +119,8 @@ def gas_digests(shot: Shot, arrays: ArraySet) -> dict[int, bytes]:
             first, last = emitter.window.first, emitter.window.last
             ends = [-np.inf if first is None else first, np.inf if last is None else last]
             rows.append(np.clip(ends, frame - 1, frame))
+        if bodies is not None:
+            rows.append(np.frombuffer(bodies.digests[frame], np.uint8))
         digest = hashlib.sha256(digest + b"".join(row.tobytes() for row in rows)).digest()
         digests[frame] = digest
     return digests
@@ -116,7 +129,7 @@ def gas_digests(shot: Shot, arrays: ArraySet) -> dict[int, bytes]:
 class GasRun:
     """One pass over the frames of a shot's gas; the kernel starts when the first one is missing.
 
-    `cache` is the one of `gas_key`.
+    `cache` is the one of `gas_key`; `bodies` are the simulated ones, which a frame needs up to it.
     """
 
     def __init__(
@@ -126,10 +139,11 @@ class GasRun:
         domain: FluidDomain,
         cache: FrameCache,
         listener: "Listener",
+        bodies: Simulated | None = None,
     ) -> None:
         self._shot, self._arrays, self._domain = shot, arrays, domain
-        self._cache, self._listener = cache, listener
-        self._digests = gas_digests(shot, arrays)
+        self._cache, self._listener, self._bodies = cache, listener, bodies
+        self._digests = gas_digests(shot, arrays, bodies)
         self._gas: Gas | None = None
         self._room: Room | None = None
         self._frame = shot.frames.simulation_start
@@ -166,10 +180,10 @@ class GasRun:
     def _start(self, frame: int) -> Gas:
         """Make the kernel, at the newest checkpoint up to `frame` whose past was the same."""
         start = self._shot.frames.simulation_start
-        self._room = Room(self._shot, self._arrays, self._domain)
-        solid = self._room.solid(start)
+        self._room = Room(self._shot, self._arrays, self._domain, self._bodies)
+        solid = self._room.solid_at_start()
         gas = Gas(self._domain, settings_of(self._shot), solid, tinted=is_tinted(self._shot))
-        for name in self._room.buried(start):
+        for name in self._room.buried_at_start():
             self._listener.log(
                 "warning",
                 f"{name}: all of it is inside of other objects, so no smoke comes out. Move it, or "

@@ -13,7 +13,9 @@ from ...contract.arrays import ArrayRef, ArraySet
 from ...contract.errors import MemoryShortError, ShotError
 from ...contract.shot import Box, Emitter, Shot
 from ..bodies.shape import Shape, pose_at, track_row
-from .distances import MeshDistance, Touchable, mesh_distance, shape_of_mesh, touchables
+from .distances import MeshDistance, mesh_distance, shape_of_mesh
+from .obstacles import Standing, obstacles_of
+from .simulated import Simulated
 
 Floats = NDArray[np.float32]
 Reals = NDArray[np.float64]
@@ -63,11 +65,16 @@ def fluid_domain(shot: Shot, arrays: ArraySet) -> FluidDomain:
 
 
 class Room:
-    """What stands in the gas of a shot, and what comes into it, at any time."""
+    """What stands in the gas of a shot, and what comes into it, at any time.
 
-    def __init__(self, shot: Shot, arrays: ArraySet, domain: FluidDomain) -> None:
+    `bodies` are the simulated ones, where some stand in it.
+    """
+
+    def __init__(
+        self, shot: Shot, arrays: ArraySet, domain: FluidDomain, bodies: Simulated | None = None
+    ) -> None:
         self._shot, self._arrays, self.domain = shot, arrays, domain
-        self._things = touchables(shot, arrays, domain.spacing)
+        self._things = obstacles_of(shot, arrays, domain.spacing, bodies)
         self._sources = tuple(Source(shot, arrays, emitter, domain) for emitter in shot.emitters)
 
     @property
@@ -75,13 +82,12 @@ class Room:
         """Whether any obstacle does."""
         return any(thing.moves for thing in self._things)
 
-    def solid(self, frame: float) -> Bools:
+    def solid_at_start(self) -> Bools:
         """The cells (shape) that are inside of something, or below the ground."""
         result = self._still.copy()
         for thing in self._things:
             if thing.moves:
-                pose = thing.pose(self._shot, self._arrays, frame)
-                self._mark(thing, pose, result)
+                self._mark(thing.at_start(), result)
         return result
 
     def obstacles(self, frame: int, share: float) -> tuple[Bools, Floats]:
@@ -92,14 +98,11 @@ class Room:
         solid = self._still.copy()
         velocity = np.zeros((*self.domain.faces, 3), np.float32)
         for thing in self._things:
-            if not thing.moves:
+            standing = thing.at(frame, share) if thing.moves else None
+            if standing is None:
                 continue
-            ends = [thing.pose(self._shot, self._arrays, frame + k) for k in (0, 1)]
-            motion = motion_between(ends[0], ends[1], 1 / self._shot.frames.fps, share)
-            pose = np.eye(4)
-            pose[:3, :3], pose[:3, 3] = motion.rotation, motion.translation
             own = np.zeros(self.domain.shape, bool)
-            self._mark(thing, pose, own)
+            self._mark(standing, own)
             solid |= own
             for d in range(3):
                 line = np.moveaxis(
@@ -107,13 +110,12 @@ class Room:
                 )
                 faces = np.moveaxis(line[:-1] | line[1:], 0, d)
                 places = face_places(self.domain, d)[faces]
-                speed = motion.velocity + np.cross(motion.spin, places - motion.translation)
-                velocity[self.domain.along(d)][faces] = speed[:, d]
+                velocity[self.domain.along(d)][faces] = standing.velocity(places)[:, d]
         return solid, velocity
 
-    def buried(self, frame: int) -> list[str]:
-        """Which emitters (by name) emit at a frame, but all of it into obstacles."""
-        solid, found = self.solid(frame), []
+    def buried_at_start(self) -> list[str]:
+        """Which emitters (by name) emit then, but all of it into obstacles."""
+        frame, solid, found = self._shot.frames.simulation_start, self.solid_at_start(), []
         for source, emitter in zip(self._sources, self._shot.emitters, strict=True):
             emission = source.at(frame)
             if emission is not None and emission.cover.any() and not emission.cover[~solid].any():
@@ -135,14 +137,13 @@ class Room:
             result[..., heights < ground.height] = True
         for thing in self._things:
             if not thing.moves:
-                pose = thing.pose(self._shot, self._arrays, self._shot.frames.simulation_start)
-                self._mark(thing, pose, result)
+                self._mark(thing.at_start(), result)
         return result
 
-    def _mark(self, thing: Touchable, pose: Reals, solid: Bools) -> None:
+    def _mark(self, standing: Standing, solid: Bools) -> None:
         """Set the cells that a body takes. A thin one takes those that it only comes near."""
-        inside = THIN * self.domain.spacing + thing.distance.deepest
-        found, distance = _near(self.domain, thing.distance, pose)
+        inside = THIN * self.domain.spacing + standing.distance.deepest
+        found, distance = _near(self.domain, standing.distance, standing.pose)
         solid[found] |= distance < max(inside, 0.0)
 
 

@@ -8,6 +8,7 @@ from ...contract.shot import Shot
 from ..cache import FrameCache
 from .gas import GasFrame, GasRun, gas_key
 from .room import fluid_domain
+from .simulated import Simulated
 from .splats import GasSplats, gas_splats
 
 if TYPE_CHECKING:
@@ -52,10 +53,15 @@ class GasSource:
         return self._frames[frame]
 
 
-def gas_source(shot: Shot, arrays: ArraySet, cache: Path, listener: "Listener") -> GasSource | None:
-    """Return the gas of a shot, None where nothing emits. Raises ShotError and MemoryShortError."""
+def gas_source(
+    shot: Shot, arrays: ArraySet, cache: Path, listener: "Listener", bodies: Simulated | None
+) -> GasSource | None:
+    """Return the gas of a shot, None where nothing emits. Raises ShotError and MemoryShortError.
+
+    `bodies` are the simulated ones, which it goes round.
+    """
     if not shot.emitters:
         return None
     domain = fluid_domain(shot, arrays)
-    kept = FrameCache(cache / "simulate" / gas_key(shot, domain))
-    return GasSource(shot, GasRun(shot, arrays, domain, kept, listener), domain.cells)
+    kept = FrameCache(cache / "simulate" / gas_key(shot, domain, bodies))
+    return GasSource(shot, GasRun(shot, arrays, domain, kept, listener, bodies), domain.cells)

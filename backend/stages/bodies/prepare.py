@@ -46,6 +46,8 @@ FREE_SHARE = 0.85
 "Share of the free memory that a shot may plan with."
 SOLID_DISK_BYTES, ROUND_DISK_BYTES = 30, 22
 "Cache of one tracer and frame: see simulate."
+PLACE_BYTES = 6
+"Cache of one particle and frame, where smoke goes round it."
 POINT_BYTES = 24
 "Of a thinned look at the particles, in the cache and in a take."
 COARSE_CELLS = 4.0
@@ -336,6 +338,7 @@ def _estimate(
     frames = shot.frames.last - shot.frames.simulation_start + 1
     checkpoint = particles * PARTICLE_STATE + tracers * TRACER_STATE
     points = min(particles, MOST_POINTS) * POINT_BYTES
+    points += particles * PLACE_BYTES if shot.emitters else 0
     # two are kept while the third is written
     return Estimate(
         particles, sum(counts), memory, (disk + points) * max(frames, 1) + 3 * checkpoint

@@ -10,11 +10,12 @@ from ...contract.messages import Stage
 from ...contract.shot import Shot
 from ..air.gas import GasRun, gas_key
 from ..air.room import fluid_domain
+from ..air.simulated import Record, Simulated
 from ..air.splats import GasSplats, gas_splats
 from ..bodies.prepare import Prepared
 from ..cache import FrameCache
 from ..riders import Riders
-from ..simulate import SimulatedFrame, simulate_key, track_digests
+from ..simulate import SimulatedFrame, motion_key, simulate_key, track_digests
 
 
 class KeptFrames:
@@ -33,6 +34,11 @@ class KeptFrames:
         """Return a frame, None where the cache has it not; up to the start all is at rest."""
         if self._riders is None or frame <= self._start:
             return at_rest(self._prepared, frame)
+        record = self.record_of(frame)
+        return None if record is None else SimulatedFrame(frame, *self._riders.unpacked(record))
+
+    def record_of(self, frame: int) -> Record | None:
+        """Return what is kept of a frame, None where the cache has it not."""
         if self._cache is None:
             if not self._folder.is_dir():
                 return None
@@ -40,7 +46,7 @@ class KeptFrames:
         record = self._cache.find(frame)
         if record is None or record.pop("tracks").tobytes() != self._digests.get(frame):
             return None
-        return SimulatedFrame(frame, *self._riders.unpacked(record))
+        return record
 
     def nearest_before(self, frame: int) -> int:
         """Return the newest frame before this one whose file is there, at least the start."""
@@ -54,11 +60,13 @@ class KeptFrames:
 class KeptGas:
     """The simulated gas of a shot that has some."""
 
-    def __init__(self, shot: Shot, arrays: ArraySet, cache: Path) -> None:
+    def __init__(
+        self, shot: Shot, arrays: ArraySet, cache: Path, bodies: Simulated | None = None
+    ) -> None:
         self._shot = shot
         domain = fluid_domain(shot, arrays)
-        folder = cache / "simulate" / gas_key(shot, domain)
-        self._run = GasRun(shot, arrays, domain, FrameCache(folder), Silent())
+        folder = cache / "simulate" / gas_key(shot, domain, bodies)
+        self._run = GasRun(shot, arrays, domain, FrameCache(folder), Silent(), bodies)
 
     def find(self, frame: int) -> GasSplats | None:
         """Return a frame's Gaussians, None where the cache has them not."""
@@ -66,6 +74,12 @@ class KeptGas:
             return None
         found = self._run.kept(frame)
         return None if found is None else gas_splats(self._shot, found, None, None)
+
+
+def kept_bodies(shot: Shot, arrays: ArraySet, prepared: Prepared, cache: Path) -> Simulated:
+    """Return how the bodies of a prepared shot move, as far as the cache has it."""
+    key, kept = motion_key(shot, arrays, prepared.domain), KeptFrames(shot, arrays, prepared, cache)
+    return Simulated(key, track_digests(shot, arrays), kept.record_of)
 
 
 class Silent:

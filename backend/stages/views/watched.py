@@ -19,6 +19,7 @@ from ...contract.views import Bodies
 from ..air.flocks import with_flocks
 from ..air.light import flame_lamps, lit_gas
 from ..air.rows import Rows, with_gas
+from ..air.simulated import Simulated
 from ..air.veil import Veil, veil_of
 from ..bodies.prepare import prepare
 from ..captures.seen import seen_from
@@ -28,7 +29,7 @@ from ..images.nearness import Nearness
 from ..images.render import scene_of
 from ..images.shadows import cast_shadow
 from ..splats import PosedSplats, pose_splats
-from .kept import KeptFrames, KeptGas, Silent, at_rest
+from .kept import KeptFrames, KeptGas, Silent, at_rest, kept_bodies
 
 FRAMES_BYTES = 256 << 20
 "What posed frames may take together; the one shown stays, whatever it takes."
@@ -71,12 +72,19 @@ class Watched:
 
     def __init__(self, shot: Shot, arrays: ArraySet, cache: Path, *, rests: bool = False) -> None:
         self._rests = rests
-        shot, arrays = with_flocks(shot, arrays, cache, Silent())
+
+        def bodies_of(shot: Shot, arrays: ArraySet) -> Simulated:
+            return kept_bodies(shot, arrays, prepare(shot, arrays), cache)
+
+        shot, arrays = with_flocks(shot, arrays, cache, Silent(), bodies_of)
         self._shot, self._arrays = shot, arrays
         self._prepared = prepare(shot, arrays)
+        bodies = None
+        if self._prepared.domain is not None:
+            bodies = kept_bodies(shot, arrays, self._prepared, cache)
         self._scene = scene_of(shot, arrays, self._prepared)
         self.kept = KeptFrames(shot, arrays, self._prepared, cache)
-        self._gas = KeptGas(shot, arrays, cache) if shot.emitters else None
+        self._gas = KeptGas(shot, arrays, cache, bodies) if shot.emitters else None
         self._frames: OrderedDict[int, Posed] = OrderedDict()
         count = max(1, len(self._prepared.rest_mean))
         self._limit = max(1, FRAMES_BYTES // (count * SPLAT_BYTES))
