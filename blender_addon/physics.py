@@ -21,7 +21,11 @@ ROLES = (
     ("NONE", "Only Seen", "No physics; the object is rendered, and nothing touches it"),
     ("DYNAMIC", "Dynamic", "Falls, deforms, flows and collides"),
     ("STATIC", "Static", "Stands still; dynamic objects collide with it"),
-    ("KINEMATIC", "Kinematic", "Follows its animation and pushes dynamic objects aside"),
+    (
+        "KINEMATIC",
+        "Kinematic",
+        "Follows its animation, its mesh's changes of shape too, and pushes dynamic objects aside",
+    ),
     ("SMOKE", "Smoke", "Smokes and burns; what is dynamic passes through it"),
     ("FLOCK", "Flock", "Is one of many that fly or swim together"),
 )

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     Spans: TypeAlias = Any
     Table: TypeAlias = Any
     Volume: TypeAlias = Any
+    IntVolume: TypeAlias = Any
+    Vec3Volume: TypeAlias = Any
     f64: TypeAlias = Any
     Reals: TypeAlias = Any
     Reals2: TypeAlias = Any
@@ -49,6 +51,8 @@ else:
     Spans = ti.types.ndarray(dtype=ti.i32, ndim=2)
     Table = ti.types.ndarray(dtype=ti.f32, ndim=2)
     Volume = ti.types.ndarray(dtype=ti.f32, ndim=3)
+    IntVolume = ti.types.ndarray(dtype=ti.i32, ndim=3)
+    Vec3Volume = ti.types.ndarray(dtype=vec3, ndim=3)
     Reals = ti.types.ndarray(dtype=ti.f64, ndim=1)
     Reals2 = ti.types.ndarray(dtype=ti.f64, ndim=2)
     Reals3 = ti.types.ndarray(dtype=ti.f64, ndim=3)

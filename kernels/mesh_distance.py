@@ -9,7 +9,18 @@ import numpy as np
 import taichi as ti
 from numpy.typing import ArrayLike, NDArray
 
-from .array_types import Floats, Ints, Vec3, Vec3s, Volume, f32, i32, vec3
+from .array_types import (
+    Floats,
+    Ints,
+    IntVolume,
+    Vec3,
+    Vec3s,
+    Vec3Volume,
+    Volume,
+    f32,
+    i32,
+    vec3,
+)
 from .triangle_tree import (
     TriangleTree,
     build_tree,
@@ -42,18 +53,76 @@ def signed_distance_grid(
     1 % too large. With thickness > 0 (meant for open meshes) the mesh is a
     shell: unsigned distance - thickness / 2.
     """
-    result = np.full(shape, FARTHEST, np.float32)
-    if len(triangles) == 0 or result.size == 0:
-        return result
-    tree = build_tree(vertices, triangles)
+    if len(triangles) == 0 or 0 in shape:
+        return np.full(shape, FARTHEST, np.float32)
+    tree, closed = build_tree(vertices, triangles), is_closed(triangles)
     start = vec3(*np.asarray(origin, np.float64))
+    return _sampled(tree, start, spacing, shape, closed=closed, thickness=thickness)[0]
+
+
+class MovingMesh:
+    """A mesh whose vertices move: distances, and how fast its surface does.
+
+    The order of its triangles in the tree is that of `vertices` (V, 3) m, which may be those of any
+    moment: so a moment gives the same bits whatever was sampled before. With `thickness` [m] it is
+    a shell, as for `signed_distance_grid`.
+    """
+
+    def __init__(
+        self,
+        vertices: NDArray[np.float32],
+        triangles: NDArray[np.int32],
+        thickness: float = 0.0,
+    ) -> None:
+        self._triangles = np.ascontiguousarray(triangles, np.int32)
+        self._thickness, self._closed = thickness, is_closed(triangles)
+        self._slots = build_tree(vertices, triangles).triangle
+
+    def sample(
+        self,
+        vertices: NDArray[np.float32],
+        velocity: NDArray[np.float32],
+        *,
+        origin: ArrayLike,
+        spacing: float,
+        shape: tuple[int, int, int],
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return distances [m] of `shape`, and velocities [m/s] (*shape, 3) of the surface.
+
+        Each node's is that of the point nearest to it. `vertices` (V, 3) m and their `velocity`
+        (V, 3) m/s are those of one moment; nodes lie as for `signed_distance_grid`.
+        """
+        tree = build_tree(vertices, self._triangles, self._slots)
+        start = vec3(*np.asarray(origin, np.float64))
+        distance, nearest = _sampled(
+            tree, start, spacing, shape, closed=self._closed, thickness=self._thickness
+        )
+        moved = np.asarray(velocity, np.float32)[self._triangles[np.maximum(tree.triangle, 0)]]
+        result = np.zeros((*shape, 3), np.float32)
+        corner_velocity = np.ascontiguousarray(moved.reshape(-1, 3))
+        _surface_velocity(start, spacing, tree.corners, nearest, corner_velocity, result)
+        return distance, result
+
+
+def _sampled(
+    tree: TriangleTree,
+    start: Vec3,
+    spacing: float,
+    shape: tuple[int, int, int],
+    *,
+    closed: bool,
+    thickness: float,
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return distances, and the slots of the tree that hold the triangles nearest to the nodes."""
+    distance, nearest = np.empty(shape, np.float32), np.empty(shape, np.int32)
     boxes = (tree.low, tree.high, tree.corners, tree.triangle)
-    _distance_rows(start, spacing, *boxes, result)
+    _distance_rows(start, spacing, *boxes, distance, nearest)
     if thickness > 0:
-        return result - np.float32(0.5 * thickness)
+        distance -= np.float32(0.5 * thickness)
+        return distance, nearest
     dipoles = (tree.center, tree.normal, tree.radius, tree.corners, tree.triangle)
-    _sign_rows(start, spacing, int(is_closed(triangles)), *dipoles, result)
-    return result
+    _sign_rows(start, spacing, int(closed), *dipoles, distance)
+    return distance, nearest
 
 
 def closest_point(
@@ -120,6 +189,7 @@ def _distance_rows(
     corners: Vec3s,
     triangle: Ints,
     distance: Volume,  # [nx, ny, nz] m, written unsigned
+    nearest: IntVolume,  # [nx, ny, nz] slot, written
 ):
     for i, j in ti.ndrange(distance.shape[0], distance.shape[1]):
         slot = -1
@@ -128,6 +198,23 @@ def _distance_rows(
             # The triangle nearest to the last node is nearly nearest to this one.
             slot = nearest_slot(p, slot, EXACT * spacing, low, high, corners, triangle)
             distance[i, j, k] = ti.sqrt(slot_distance2(p, corners, slot))
+            nearest[i, j, k] = slot
+
+
+@ti.kernel
+def _surface_velocity(
+    origin: Vec3,
+    spacing: f32,
+    corners: Vec3s,
+    nearest: IntVolume,  # [nx, ny, nz] slot
+    velocity: Vec3s,  # [slots * 3] m/s
+    result: Vec3Volume,  # [nx, ny, nz] m/s, written
+):
+    for i, j, k in nearest:
+        p = origin + spacing * vec3(i, j, k)
+        at = 3 * nearest[i, j, k]
+        w = closest_barycentric(p, corners[at], corners[at + 1], corners[at + 2])
+        result[i, j, k] = w[0] * velocity[at] + w[1] * velocity[at + 1] + w[2] * velocity[at + 2]
 
 
 @ti.kernel

@@ -41,16 +41,22 @@ class TriangleTree:
     "(L * LEAF,): which triangle of the mesh; -1 where the slot is empty."
 
 
-def build_tree(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> TriangleTree:
+def build_tree(
+    vertices: NDArray[np.float32],
+    triangles: NDArray[np.int32],
+    slots: NDArray[np.int32] | None = None,
+) -> TriangleTree:
     """Split at the median of the longest axis, level by level.
 
-    `vertices` (V, 3) m, `triangles` (F, 3) with F > 0.
+    `vertices` (V, 3) m, `triangles` (F, 3) with F > 0. `slots`, the `triangle` of an earlier tree
+    of the same triangles, keeps its order: quick, and good as long as the mesh is not crumpled.
     """
     corners = np.asarray(vertices, np.float32)[np.asarray(triangles, np.int64)]
     leaves = 1
     while leaves * LEAF < len(corners):
         leaves *= 2
-    slots = _split_order(corners.mean(axis=1), leaves)
+    if slots is None:
+        slots = _split_order(corners.mean(axis=1), leaves).astype(np.int32)
     filled = slots >= 0
     corners = np.where(filled[:, None, None], corners[slots], np.float32(0))
     low, high, center, normal, radius = _fold_up(corners.astype(np.float64), filled, leaves)
@@ -61,7 +67,7 @@ def build_tree(vertices: NDArray[np.float32], triangles: NDArray[np.int32]) -> T
         normal=normal,
         radius=radius,
         corners=np.ascontiguousarray(corners.reshape(-1, 3), np.float32),
-        triangle=slots.astype(np.int32),
+        triangle=slots,
     )
 
 

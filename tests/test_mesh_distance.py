@@ -186,3 +186,33 @@ def test_nodes_on_flat_sides_leave_their_neighbours_signs_right() -> None:
     depth = np.maximum(np.maximum(middle[:, None, None], middle[:, None]), middle) - 20
     assert (distance[depth < 0] < 0).all()
     assert (distance[depth > 0] > 0).all()
+
+
+def test_moving_mesh_has_distances_of_the_moment_whatever_came_before() -> None:
+    vertices, triangles = icosphere(2)
+    grid = {"origin": (-1.3, -1.3, -1.3), "spacing": 0.1, "shape": (27, 27, 27)}
+    moved = (vertices * np.float32([1.1, 0.8, 1.0])).astype(np.float32)
+    still = np.zeros_like(vertices)
+    one, other = (md.MovingMesh(vertices, triangles) for _ in range(2))
+    other.sample(np.roll(vertices, 1, axis=1), still, **grid)  # type: ignore[arg-type]
+    first, _ = one.sample(moved, still, **grid)  # type: ignore[arg-type]
+    second, _ = other.sample(moved, still, **grid)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(first, second)
+    plain = md.signed_distance_grid(moved, triangles, **grid)  # type: ignore[arg-type]
+    np.testing.assert_allclose(first, plain, rtol=0.01)
+    near = np.abs(plain) < 0.2
+    np.testing.assert_allclose(first[near], plain[near], atol=1e-6)
+
+
+def test_moving_mesh_tells_the_velocity_of_the_nearest_point() -> None:
+    """A cube that grows along x: as fast at a place as it is far from the middle, 0 across."""
+    grid = {"origin": (-0.75, -0.75, -0.75), "spacing": 0.125, "shape": (13, 13, 13)}
+    velocity = CUBE_VERTICES * np.float32([2.0, 0, 0])
+    mesh = md.MovingMesh(CUBE_VERTICES, CUBE_TRIANGLES)
+    _, found = mesh.sample(CUBE_VERTICES, velocity, **grid)  # type: ignore[arg-type]
+    outside = nodes(-0.75, 0.125, 13)
+    outside = outside[(np.abs(outside) > 0.5).any(axis=-1)]
+    expected = 2.0 * np.clip(outside[:, 0], -0.5, 0.5)
+    at = np.rint((outside + 0.75) / 0.125).astype(int)
+    np.testing.assert_allclose(found[tuple(at.T)][:, 0], expected, atol=1e-5)
+    assert np.abs(found[..., 1:]).max() == 0

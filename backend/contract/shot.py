@@ -89,6 +89,15 @@ class Mesh(Part, frozen=True):
     "f4 (F, 3, 3): shading normals at the corners; flat where absent."
 
 
+class VertexCache(Part, frozen=True):
+    """How a mesh changes its shape; what is drawn of it, and what others touch, follows."""
+
+    vertices: ArrayRef
+    "f4 (T, V, 3) m in body space: where those of `mesh` are, a row per frame of `frames.tracked`."
+    mesh: Mesh
+    "What changes its shape, as it is at `simulation_start`; a body's own may be finer (a bake)."
+
+
 class Surface(Part, frozen=True):
     """One material slot's look."""
 
@@ -162,6 +171,8 @@ class Body(Part, frozen=True):
     "How stiffness and strength differ over it; of a dynamic body that deforms."
     density_scale: Scale | None = None
     "How its density differs over it; of a dynamic body."
+    vertex_cache: VertexCache | None = None
+    "How it changes its shape by itself, on top of its poses; of a kinematic body."
 
 
 class Emitter(Part, frozen=True):

@@ -24,6 +24,7 @@ from .materials import Flowing, Rigid
 from .method_check import check_method
 from .ranges import check_ranges
 from .regions import Scale, check_group
+from .shape_check import check_shapes, check_vertex_cache
 from .shot import Body, Capture, FrameRange, Looks, Mesh, Shot
 from .track_check import check_poses, check_track
 
@@ -64,6 +65,7 @@ def check_shot(shot: Shot, arrays: ArraySet) -> None:
         check_body(body, shot.frames, arrays)
     check_air(shot, arrays, _check_mesh, check_body)
     _check_sticking(shot)
+    check_shapes(shot)
     check_forces(shot, arrays)
     for light in shot.lights:
         check_poses(light.name, arrays.of(light.poses), shot.frames)
@@ -142,6 +144,9 @@ def check_body(body: Body, frames: FrameRange, arrays: ArraySet) -> None:
         _check_capture(body.name, body.capture, arrays)
     if body.fit is not None:
         _check_fit(body, body.fit, arrays)
+    if body.vertex_cache is not None:
+        _check_mesh(body.name, body.vertex_cache.mesh, arrays)
+        check_vertex_cache(body, body.vertex_cache, frames, arrays)
     for what, scale in (("stiffness", body.stiffness_scale), ("density", body.density_scale)):
         if scale is not None:
             _check_scale(body, what, scale, arrays)

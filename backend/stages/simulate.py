@@ -7,7 +7,7 @@ the cache equals one just made, bit for bit.
 import hashlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from ...kernels.rigid.world import RigidWorld
 from ..contract.arrays import ArraySet
 from ..contract.errors import SimulationError
 from ..contract.materials import Rigid, Water
-from ..contract.shot import Body, Shot
+from ..contract.shot import Body, Shot, VertexCache
 from .acting import Acting, constants, said_at
 from .air.simulated import has_places, packed_places
 from .bodies.prepare import Prepared
@@ -79,6 +79,7 @@ def motion_key(shot: Shot, arrays: ArraySet, domain: Domain | None) -> str:
         [constants((b.stiffness_scale, b.density_scale)) for b in dynamic],
         np.array([pose_at(shot, arrays, b.poses, start) for b in dynamic]),
         [(b.role, b.mesh.vertices, b.mesh.triangles, b.contact, b.thickness) for b in _hit(shot)],
+        [(c.mesh.vertices, c.mesh.triangles) if c else None for c in _caches(shot)],
         [constants(force) for force in shot.forces],
         shot.world.ground,
         (shot.simulation.particles_per_cell, shot.seed, shot.frames.fps, start),
@@ -91,6 +92,7 @@ def track_digests(shot: Shot, arrays: ArraySet) -> dict[int, bytes]:
     digest, digests = b"", {}
     for frame in range(shot.frames.simulation_start, shot.frames.last + 1):
         refs = [shot.gravity, *(body.poses for body in _hit(shot))]
+        refs += [cache.vertices for cache in _caches(shot) if cache is not None]
         rows = [np.asarray(track_row(shot.frames, arrays.of(ref), frame)) for ref in refs]
         for force in shot.forces:
             rows += said_at(shot, arrays, force, frame)
@@ -245,15 +247,17 @@ class Simulation:
                 )
 
     def _push(self) -> Push:
-        """Return what acts, and collider poses, up to the next frame."""
+        """Return what acts, and the colliders' poses and shapes, up to the next frame."""
         shot, arrays = self._shot, self._arrays
         ends = (self._frame, self._frame + 1)
         poses_at = [
             np.array([pose_at(shot, arrays, b.poses, f) for b in _hit(shot)]).reshape(-1, 4, 4)
             for f in ends
         ]
+        moving = self._prepared.matter.moving
+        shapes = {n: (surface.at(ends[0]), surface.at(ends[1])) for n, surface in moving.items()}
         assert self._acting is not None
-        return self._acting.push(self._frame, poses_at[0], poses_at[1])
+        return replace(self._acting.push(self._frame, *poses_at), shapes=shapes)
 
     def _keep(self, solver: MpmSolver | RigidWorld) -> None:
         """Write the present frame, then the state that it came from."""
@@ -299,6 +303,11 @@ class Simulation:
 def _hit(shot: Shot) -> list[Body]:
     """Return the bodies that others collide with, in the order of the solver's colliders."""
     return [body for body in shot.bodies if body.role != "dynamic" and body.contact is not None]
+
+
+def _caches(shot: Shot) -> list[VertexCache | None]:
+    """Return how those bodies change their shape."""
+    return [body.vertex_cache for body in _hit(shot)]
 
 
 def _diverged(body: Body, frame: int, cause: Diverged, *, acts: bool) -> SimulationError:

@@ -15,6 +15,7 @@ from ...kernels.splats.project import SplatPose
 from ..contract.arrays import ArraySet
 from ..contract.shot import Shot
 from .air.splats import GasSplats
+from .bodies.deforming import cached_vertices
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at
 from .simulate import SimulatedFrame
@@ -54,7 +55,11 @@ def pose_splats(
         pose = pose_at(shot, arrays, body.poses, simulated.frame)
         chosen = _slice_of(prepared.looks.body, index)
         turn = pose[:3, :3].astype(np.float32)
-        mean[chosen] = prepared.rest_mean[chosen] @ pose[:3, :3].T + pose[:3, 3]
+        if (bound := prepared.bound.get(index)) is not None:
+            place, bent = bound.at(cached_vertices(shot, arrays, body, simulated.frame))
+            mean[chosen], axes[chosen] = place, bent @ axes[chosen]
+            normal[chosen] = deformed_normals(normal[chosen], bent)
+        mean[chosen] = mean[chosen] @ pose[:3, :3].T + pose[:3, 3]
         axes[chosen] = turn @ axes[chosen]
         normal[chosen] = normal[chosen] @ turn.T
     carried = prepared.tracer_splat

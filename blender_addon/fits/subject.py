@@ -55,7 +55,7 @@ def subjects(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -
     bodies, poses, originals, lights = {}, {}, {}, []
     with shown(layer), kept(scene):
         scene.frame_set(start)
-        things.add(start, layer.depsgraph, meshes=True, last=False)
+        things.add(start, layer.depsgraph, meshes=True, shapes=False)
         reader = BodyReader(arrays, metres, start, [])
         for thing in things.present(1):
             if thing.kind == "LIGHT":

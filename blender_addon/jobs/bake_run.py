@@ -47,7 +47,7 @@ def real_copies(scene: Any, start: int) -> tuple[list[Any], list[Any]]:
     scene.frame_set(start)
     with shown(layer):
         layer.update()
-        collected.add(start, layer.depsgraph, meshes=True, last=False)
+        collected.add(start, layer.depsgraph, meshes=True, shapes=False)
         things = [thing for thing in collected.present(1) if thing.mesh is not None]
         copies = [copy_of(thing, scene) for thing in things]
         for instance in layer.depsgraph.object_instances:

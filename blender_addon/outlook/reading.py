@@ -71,7 +71,7 @@ def standings(
     """Return all that a shot of the scene would hold, where it stands at the present frame."""
     depsgraph = layer.depsgraph
     things = Things(scene, layer)
-    things.add(scene.frame_current, depsgraph, meshes=False, last=False)
+    things.add(scene.frame_current, depsgraph, meshes=False, shapes=False)
     metres = scene.unit_settings.scale_length
     found = (
         _standing(thing, measures.of(thing, depsgraph), scene, metres)

@@ -63,10 +63,13 @@ def _object(ob: bpy.types.Object) -> Iterator[Problem]:
     elif ob.type == "MESH" and not (ob.data.polygons or ob.modifiers or is_capture(ob)):
         yield Problem(ob.name, "The mesh has no faces", "REMOVE_PHYSICS")
     animated = {curve.data_path for curve in fcurves(ob.animation_data)}
-    if "scale" in animated and ob.impetus.role == "KINEMATIC":
+    if "scale" in animated and ob.impetus.role == "SMOKE":
         yield Problem(ob.name, "Its scale is animated, which cannot be simulated; remove that")
+    keys = getattr(ob.data, "shape_keys", None)
+    animated |= {"shape" for _ in fcurves(keys.animation_data)} if keys else set()
     if ob.impetus.role == "STATIC" and animated & {
-        "location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle",
+        "location", "rotation_euler", "rotation_quaternion", "rotation_axis_angle", "scale",
+        "shape",
     }:  # fmt: skip
         yield Problem(ob.name, "Static, but animated", "MAKE_KINEMATIC", True)
     if ob.impetus.splat_source == "FITTED" and not ob.impetus.fit.key:

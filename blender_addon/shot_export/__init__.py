@@ -75,7 +75,7 @@ class _SceneReader:
         tracked = self.frames.tracked
         for frame, depsgraph in walk(self.scene, self.layer, tracked):
             at_start = frame == self.frames.simulation_start
-            self.things.add(frame, depsgraph, meshes=at_start, last=frame == tracked[-1])
+            self.things.add(frame, depsgraph, meshes=at_start, shapes=True)
             if frame in self.frames.numbers:
                 self.camera.add(frame, self.scene, depsgraph)
             self.method.add(frame, depsgraph)

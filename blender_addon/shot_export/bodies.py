@@ -21,7 +21,8 @@ from impetus.backend.contract.materials import (
     Water,
 )
 from impetus.backend.contract.regions import Scale
-from impetus.backend.contract.shot import Body, Contact, Looks, Mesh
+from impetus.backend.contract.shape_check import MOST_SHAPE_BYTES, too_large
+from impetus.backend.contract.shot import Body, Contact, Looks, Mesh, VertexCache
 
 from ..captures.reading import capture_of, is_capture
 from ..physics import ImpetusPhysics
@@ -43,6 +44,10 @@ LAWS: dict[str, type[Material]] = {
     "WATER": Water,
     "RIGID": Rigid,
 }
+
+
+FOLLOWED = frozenset({"NONE", "KINEMATIC"})
+"Roles of things that are seen, and touched, as they change their shape."
 
 
 class BodyReader:
@@ -84,11 +89,13 @@ class BodyReader:
             looks = Looks(inner_color=inner)
             for note in notes:
                 self._warnings.append(f"{thing.name}: {note}")
+        cache = None if capture else self._vertex_cache(thing, mesh, placing)
+        moves = len(placing.poses) > 1 or cache is not None
         dynamic = thing.role == "DYNAMIC"
         collides = thing.role in {"STATIC", "KINEMATIC"}
         return Body(
             name=thing.name,
-            role="dynamic" if dynamic else "static" if len(placing.poses) == 1 else "kinematic",
+            role="dynamic" if dynamic else "kinematic" if moves else "static",
             mesh=mesh,
             poses=self._arrays.add(placing.poses),
             looks=looks,
@@ -101,7 +108,33 @@ class BodyReader:
             capture=capture,
             stiffness_scale=self._scale(thing, "stiffness", physics.stiffness_scale),
             density_scale=self._scale(thing, "density", physics.density_scale),
+            vertex_cache=cache,
         )
+
+    def _vertex_cache(self, thing: Thing, mesh: Mesh, placing: Placing) -> VertexCache | None:
+        """Return how a thing changes its shape, None where it does not, or nothing follows it.
+
+        Raises ShotError for a collider that cannot be followed; what is only seen stays as it is.
+        """
+        assert thing.mesh is not None
+        stretches, count = placing.stretches, len(thing.frames)
+        changes = thing.shapes.changes
+        if thing.role not in FOLLOWED or not (changes or len(stretches) > 1):
+            return None
+        fault, size = thing.shapes.fault, 12 * count * len(thing.mesh.vertices)
+        if fault is None and size > MOST_SHAPE_BYTES:
+            fault = too_large(thing.name, len(thing.mesh.vertices), count)
+        if fault is not None:
+            if thing.role != "NONE" or len(stretches) > 1:
+                raise fault
+            told = fault.sentence.removeprefix(f"{fault.where}: ").rstrip(".")
+            self._warn(thing, f"{told}; it is shown as it is at frame {self._start}")
+            return None
+        rows = thing.shapes.rows if changes else [thing.mesh.vertices] * count
+        turned = stretches if len(stretches) > 1 else [placing.stretch] * count
+        moved = [(row @ by.T).astype(np.float32) for row, by in zip(rows, turned, strict=True)]
+        kept = msgspec.structs.replace(mesh, normals=None)
+        return VertexCache(self._arrays.add(np.stack(moved)), kept)
 
     def _scale(self, thing: Thing, what: str, scale: ImpetusScale) -> Scale | None:
         hard = what == "stiffness" and thing.original.impetus.material == "RIGID"
@@ -112,13 +145,18 @@ class BodyReader:
     def _placing(self, thing: Thing) -> Placing:
         """A dynamic or static body stands where it is at the simulation's start."""
         world, reference = thing.world, thing.frames.index(self._start)
-        if thing.changes_shape:
+        if thing.role in {"SMOKE", "FLOCK"} and thing.shapes.changes:
             self._warn(thing, "its mesh changes shape; only its movement is used")
+        if thing.role == "STATIC" and thing.shapes.changes:
+            self._warn(
+                thing, f"it is static but changes shape; its shape at frame {self._start} holds"
+            )
         if thing.role in {"DYNAMIC", "STATIC", "FLOCK"}:
             if thing.role == "STATIC" and not (world == world[:1]).all():
                 self._warn(thing, f"it is static but moves; its place at frame {self._start} holds")
             world, reference = world[reference : reference + 1], 0
-        return place(thing.name, world, reference, self._metres)
+        follows = thing.role in FOLLOWED and not is_capture(thing.original)
+        return place(thing.name, world, reference, self._metres, may_stretch=follows)
 
     def _warn(self, thing: Thing, text: str) -> None:
         self._warnings.append(f"{thing.name}: {text}.")

@@ -1,5 +1,6 @@
 """Evaluated Blender geometry as triangles with corner data, in NumPy."""
 
+import hashlib
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
@@ -54,6 +55,23 @@ class Triangles:
         )
 
 
+@dataclass(frozen=True)
+class Form:
+    """The shape of a mesh: where its vertices are, and what its faces are."""
+
+    vertices: Array
+    "f4 (V, 3), Blender units."
+    counts: tuple[int, int]
+    "Of its corners and faces."
+    digest: bytes
+    "Of which vertices the faces join."
+
+    @property
+    def named(self) -> tuple[int, bytes]:
+        """What is the same for all forms of a mesh that keeps its faces."""
+        return len(self.vertices), self.digest
+
+
 def read_mesh(evaluated: bpy.types.Object, groups: Collection[str] = ()) -> Triangles | None:
     """Return the triangles of an evaluated object, with weights of some of its groups.
 
@@ -71,6 +89,23 @@ def read_vertices(evaluated: bpy.types.Object) -> Array:
     mesh = evaluated.to_mesh()
     try:
         return np.zeros((0, 3), np.float32) if mesh is None else _vertices(mesh)
+    finally:
+        evaluated.to_mesh_clear()
+
+
+def read_form(evaluated: bpy.types.Object, last: Form | None = None) -> Form:
+    """Return only the form of an evaluated object; `last` itself where it is still that one."""
+    mesh = evaluated.to_mesh()
+    try:
+        if mesh is None:
+            return Form(np.zeros((0, 3), np.float32), (0, 0), b"")
+        vertices, counts = _vertices(mesh), (len(mesh.loops), len(mesh.polygons))
+        if last and counts == last.counts and np.array_equal(vertices, last.vertices):
+            return last
+        corners = _read(mesh.loops, "vertex_index", (counts[0],), np.int32)
+        starts = _read(mesh.polygons, "loop_start", (counts[1],), np.int32)
+        digest = hashlib.blake2b(corners.tobytes() + starts.tobytes()).digest()
+        return Form(vertices, counts, digest)
     finally:
         evaluated.to_mesh_clear()
 

@@ -9,7 +9,8 @@ import bpy
 import numpy as np
 from numpy.typing import NDArray
 
-from .meshes import MESHABLE, Triangles, read_mesh, read_vertices
+from .meshes import MESHABLE, Triangles, read_mesh
+from .shapes import ShapeTrack
 
 Floats = NDArray[np.float64]
 _UNSEEN = frozenset({"VOLUME", "CURVES", "POINTCLOUD", "GPENCIL", "GREASEPENCIL"})
@@ -23,10 +24,10 @@ class Thing:
     original: bpy.types.Object
     kind: str
     is_instance: bool
+    shapes: ShapeTrack
     frames: list[int] = field(default_factory=list)
     matrices: list[Floats] = field(default_factory=list)
     mesh: Triangles | None = None
-    changes_shape: bool = False
 
     @property
     def role(self) -> str:
@@ -49,8 +50,10 @@ class Things:
         self._names: Counter[str] = Counter()
         self.warnings: list[str] = []
 
-    def add(self, frame: int, depsgraph: bpy.types.Depsgraph, *, meshes: bool, last: bool) -> None:
-        """Note where everything is; with `meshes`, what it looks like; `last` compares shapes."""
+    def add(
+        self, frame: int, depsgraph: bpy.types.Depsgraph, *, meshes: bool, shapes: bool
+    ) -> None:
+        """Note where everything is; with `meshes`, what it looks like; with `shapes`, its shape."""
         for instance in depsgraph.object_instances:
             evaluated = instance.object
             original = evaluated.original
@@ -65,10 +68,8 @@ class Things:
                 continue
             if meshes:
                 thing.mesh = self._mesh(evaluated, original)
-            if last and thing.mesh is not None and _may_change_shape(thing):
-                now = read_vertices(evaluated)
-                then = thing.mesh.vertices
-                thing.changes_shape = now.shape != then.shape or not np.allclose(now, then, 0, 1e-5)
+            if shapes and _may_change_shape(thing):
+                thing.shapes.add(frame, evaluated)
 
     def present(self, count: int) -> list[Thing]:
         """Return what is there in all `count` frames; warn of what comes and goes."""
@@ -104,7 +105,7 @@ class Things:
         self._names[name] += 1
         if (count := self._names[name]) > 1:
             name = f"{name} #{count}"
-        return Thing(name, original, original.type, instance.is_instance)
+        return Thing(name, original, original.type, instance.is_instance, ShapeTrack(name))
 
     def _mesh(self, evaluated: bpy.types.Object, original: bpy.types.Object) -> Triangles | None:
         """Instances share their geometry: read it once."""
@@ -146,7 +147,10 @@ def _only_instances(original: bpy.types.Object) -> bool:
 def _may_change_shape(thing: Thing) -> bool:
     if thing.role == "DYNAMIC" or thing.is_instance:
         return False
-    return bool(thing.original.modifiers or getattr(thing.original.data, "shape_keys", None))
+    original, data = thing.original, thing.original.data
+    bent = original.parent_type in {"ARMATURE", "LATTICE"}  # a modifier that is not listed
+    keyed = getattr(data, "shape_keys", None) or data.animation_data
+    return bool(original.modifiers or keyed or bent)
 
 
 def shown_in_render(layer: bpy.types.ViewLayer) -> set[str]:

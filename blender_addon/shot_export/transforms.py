@@ -21,13 +21,18 @@ class Placing:
     "(1 or T, 4, 4), rigid, right-handed."
     stretch: Floats
     "(3, 3), symmetric; its determinant is negative where the object is mirrored."
+    stretches: Floats
+    "(1 or T, 3, 3): that of every frame, where it changes."
 
 
-def place(where: str, matrices: Floats, reference: int, metres: float) -> Placing:
+def place(
+    where: str, matrices: Floats, reference: int, metres: float, *, may_stretch: bool = False
+) -> Placing:
     """Take (T, 4, 4) world matrices apart; the stretch is that of row `reference`.
 
     `metres` is the length of one Blender unit. Raises ShotError for numbers that are not finite,
-    for a scale of zero along two axes, and for a scale that changes over time.
+    for a scale of zero along two axes, and for a scale that changes over time and may not, or that
+    mirrors what it did not.
     """
     require_finite_matrices(where, matrices)
     moves = not (matrices == matrices[:1]).all()
@@ -35,16 +40,24 @@ def place(where: str, matrices: Floats, reference: int, metres: float) -> Placin
     rotation, stretch = polar(where, used[:, :3, :3])
     still = stretch[reference if moves else 0]
     change = np.abs(stretch - still).max() / np.abs(still).max()
-    if change > SCALE_TOLERANCE:
+    changes = change > SCALE_TOLERANCE
+    if changes and not may_stretch:
         raise ShotError(
             where,
             f"expected the same scale and shear in every frame, got a change of {change:.2%}.",
             "Remove its scale animation, or the uneven scale of its parent.",
         )
+    sides = np.linalg.det(stretch)
+    if changes and sides.min() < 0 < sides.max():
+        raise ShotError(
+            where,
+            "expected a scale that keeps its sign, got one that mirrors it on the way.",
+            "Keep its scale above zero, and that of its parent.",
+        )
     poses = np.tile(np.eye(4), (len(used), 1, 1))
     poses[:, :3, :3] = rotation
     poses[:, :3, 3] = used[:, :3, 3] * metres
-    return Placing(poses, still * metres)
+    return Placing(poses, still * metres, (stretch if changes else still[None]) * metres)
 
 
 def rigid(where: str, matrices: Floats, metres: float) -> Floats:

@@ -15,6 +15,7 @@ from ..array_types import (
     Table,
     Vec3,
     Vec3s,
+    Vec3Volume,
     Vec4,
     Vec4s,
     Volume,
@@ -33,6 +34,8 @@ from .state import BLOCK, FROZEN, PAD
 RUN = 4096
 """Particles per task of the push."""
 FAR_AWAY = 1e9
+LAG, BENDS = 28, 29
+"""Columns of a table: seconds since a deforming collider was sampled, and whether it is one."""
 NEAR = 1.5
 """Cells from a surface up to which nodes judge whether what is elastic touches it."""
 STICKING = 1e4
@@ -76,7 +79,7 @@ def sample_distance(at: Vec3, distance: template) -> Vec4:
 
 @ti.func
 def look_up(x: Vec3, t: template, distance: template):
-    """Distance [m], outward normal and surface velocity at x; all in the world."""
+    """Distance [m], outward normal and velocity of a rigid surface at x; all in the world."""
     r = rotation_of(t)
     arm = x - row(t, 3)
     local = r.transpose() @ arm
@@ -84,6 +87,33 @@ def look_up(x: Vec3, t: template, distance: template):
     normal = r @ vec3(s[0], s[1], s[2])
     normal /= ti.max(normal.norm(), 1e-20)
     return s[3], normal, row(t, 4) + row(t, 5).cross(arm)
+
+
+@ti.func
+def sample_drift(at: Vec3, drift: template) -> Vec3:
+    """Velocity of a deforming surface in its body at a place in nodes, inside of the grid."""
+    n = ivec3(drift.shape[0], drift.shape[1], drift.shape[2])
+    c = ti.min(int(at), n - 2)
+    f = at - c
+    result = vec3(0.0)
+    for i, j, k in ti.ndrange(2, 2, 2):
+        wx = f[0] if i == 1 else 1.0 - f[0]
+        wy = f[1] if j == 1 else 1.0 - f[1]
+        wz = f[2] if k == 1 else 1.0 - f[2]
+        result += wx * wy * wz * drift[c[0] + i, c[1] + j, c[2] + k]
+    return result
+
+
+@ti.func
+def look_up_any(x: Vec3, t: template, distance: template, drift: template):
+    """As look_up, of a surface that may deform."""
+    d, n, surface = look_up(x, t, distance)
+    if t[0, BENDS] > 0.0 and d < FAR_AWAY:
+        r = rotation_of(t)
+        own = r @ sample_drift((r.transpose() @ (x - row(t, 3)) - row(t, 6)) / t[0, 21], drift)
+        d -= t[0, LAG] * own.dot(n)
+        surface += own
+    return d, n, surface
 
 
 @ti.func
@@ -119,6 +149,7 @@ def collide_blocks(
     flows: i32,  # whether anything does
     t: Table,
     distance: Volume,
+    drift: Vec3Volume,
     span: Spans,
     flow: Ints,
     grid: Vec4s,  # [nodes] m/s and kg
@@ -139,7 +170,7 @@ def collide_blocks(
                         if g[3] > 0.0:
                             node = h * vec3(x - PAD, y - PAD, z - PAD)
                             if (node - middle).norm() < t[0, 27]:
-                                d, n, surface = look_up(node, t, distance)
+                                d, n, surface = look_up_any(node, t, distance, drift)
                                 if d <= NEAR * h:
                                     v = touched(
                                         g, at, d / h, n, surface, h, dt, shell, flows, sx, sy, t,
@@ -153,6 +184,7 @@ def push_out(
     h: f32,
     t: Table,
     distance: Volume,
+    drift: Vec3Volume,
     law: Ints,
     cell: Cells,
     offset: Vec3s,
@@ -167,7 +199,7 @@ def push_out(
             for p in range(run * RUN, ti.min((run + 1) * RUN, cell.shape[0])):
                 x = h * (float(cell[p] + 1 - PAD) + offset[p])
                 if law[p] != FROZEN and (x - vec3(t[0, 24], t[0, 25], t[0, 26])).norm() < t[0, 27]:
-                    d, n, surface = look_up(x, t, distance)
+                    d, n, surface = look_up_any(x, t, distance, drift)
                     if d < 0.0:
                         length = ti.min(-d / h, 0.5)
                         at = offset[p] + length * n
@@ -180,12 +212,12 @@ def push_out(
 
 
 @ti.kernel
-def keep_out(h: f32, t: Table, distance: Volume, cell: Cells, offset: Vec3s):
+def keep_out(h: f32, t: Table, distance: Volume, drift: Vec3Volume, cell: Cells, offset: Vec3s):
     """Move tracers out of a collider, at most by half a cell."""
     for p in cell:
         x = h * (float(cell[p] + 1 - PAD) + offset[p])
         if (x - vec3(t[0, 24], t[0, 25], t[0, 26])).norm() < t[0, 27]:
-            d, n, _ = look_up(x, t, distance)
+            d, n, _ = look_up_any(x, t, distance, drift)
             if d < 0.0:
                 at = offset[p] + ti.min(-d / h, 0.5) * n
                 step = ti.floor(at + 0.5)

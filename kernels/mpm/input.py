@@ -1,7 +1,7 @@
 """What the solver is given and what it answers: plain data, checked. Called by solver."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -87,6 +87,11 @@ class Push:
     rigid_pushes: Sequence[BodyPush] = ()
     "Their region, as that of the next, is the number of a rigid body."
     rigid_impulses: Sequence[Impulse] = ()
+    shapes: Mapping[int, tuple[NDArray[np.float32], NDArray[np.float32]]] = field(
+        default_factory=dict
+    )
+    """Vertices (V, 3) m, in their body's space, at the interval's start and end of the colliders
+    that deform, by their numbers."""
 
     def force(self) -> NDArray[np.float64]:
         """Return the acceleration [m/s^2] of gravity and all winds, and their drag [1/s], (4,)."""

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from .colliders import Collider, Plane, motion_between
+from .colliders import Plane
 from .contact.given import Meeting, one_field
+from .deforming import Solid
 from .forces.acting import Acting
 from .forces.given import Region
 from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
@@ -82,7 +83,7 @@ class MpmSolver:
         laws: Sequence[Law],
         particles: Particles,
         tracers: Tracers,
-        colliders: Sequence[Collider],
+        colliders: Sequence[Solid],
         ground: Plane | None,
         *,
         regions: Sequence[Region] = (),
@@ -165,6 +166,7 @@ class MpmSolver:
         self._gravity = np.asarray(push.gravity, float)
         force = push.force()
         self._acting.begin(push, seconds)
+        self._stepper.begin(push, seconds)
         self._sweep = self._longest_sweep(push, seconds)
         # Every interval starts sorted, so that a restored one goes on with the same bits.
         self._sort()
@@ -177,13 +179,13 @@ class MpmSolver:
             self._acting.place(done, dt, self._last_step)
             if self._rigid:
                 self._rigid.kick(push, force, (seconds, done, dt, self._last_step))
-            self._substep(dt, force, self._tables(push, seconds, (done + dt) / seconds))
+            self._substep(dt, force, self._stepper.place(push, seconds, (done + dt) / seconds))
             done, count = done + dt, count + 1
             smallest, top = min(smallest, dt), max(top, self._top_speed)
             if on_substep:
                 on_substep(min(1.0, done / seconds))
         if count:
-            self._push_out(self._tables(push, seconds, 1.0))
+            self._push_out(self._stepper.place(push, seconds, 1.0))
         self._ride()
         self._find_lost()
         self._acting.end()
@@ -203,14 +205,6 @@ class MpmSolver:
         ways = zip(self._stepper.colliders, push.collider_from, push.collider_to, strict=True)
         speed = max((one.top_speed(a, b, seconds, box) for one, a, b in ways), default=0.0)
         return max(SWEEP * h / max(speed, 1e-9), seconds / MOST_STEPS)
-
-    def _tables(self, push: Push, seconds: float, fraction: float) -> list[Floats]:
-        """Place the colliders at a fraction of the interval."""
-        corner = np.asarray(self._stepper.layout.origin)
-        poses = zip(push.collider_from, push.collider_to, strict=True)
-        motions = [motion_between(start, end, seconds, fraction) for start, end in poses]
-        fields = zip(self._stepper.colliders, motions, strict=True)
-        return [field.table(motion, corner) for field, motion in fields]
 
     def _substep(self, dt: float, force: NDArray[np.float64], tables: list[Floats]) -> None:
         stepper, acting, h = self._stepper, self._acting, self._domain.spacing

@@ -12,12 +12,13 @@ import taichi as ti
 from numpy.typing import NDArray
 
 from . import collide, grid, state, tracers, transfer
-from .colliders import BOUNDARIES, Collider, ColliderField, Plane
+from .colliders import BOUNDARIES, Plane, motion_between
 from .contact import layers, meet
 from .contact.given import Meeting, bonds
 from .contact.layers import Layers
+from .deforming import DeformingField, Solid, field_of
 from .forces import holds, pushes
-from .input import Diverged, Domain
+from .input import Diverged, Domain, Push
 from .materials import update
 from .materials.laws import Law
 from .materials.table import FLUID, KIND, law_kinds, law_table
@@ -60,7 +61,7 @@ class Stepper:
         domain: Domain,
         laws: Sequence[Law],
         counts: tuple[int, int],
-        solids: Sequence[Collider],
+        solids: Sequence[Solid],
         ground: Plane | None,
         meeting: Meeting,
     ) -> None:
@@ -78,7 +79,7 @@ class Stepper:
         low = (np.asarray(domain.origin) - origin) / h
         self._low, self._high = low, low + np.asarray(domain.shape)
         self._floor = (ground.height - origin[2]) / h if ground else -1.0
-        self.colliders = [ColliderField(solid) for solid in solids]
+        self.colliders = [field_of(solid, self.layout) for solid in solids]
         self.particles = state.empty_particles(particle_count)
         self._spare_particles = state.empty_particles(particle_count)
         self.tracers = state.empty_tracers(tracer_count)
@@ -199,10 +200,29 @@ class Stepper:
         fields = (corner, kinds, table, permutation, self._plan.span, self._grid)
         pushes.apply_fields(*self._strides, self.layout.spacing, dt, *fields)
 
+    # ---- colliders
+
+    def begin(self, push: Push, seconds: float) -> None:
+        """Tell the colliders that deform how they will in an interval."""
+        poses = zip(push.collider_from, push.collider_to, strict=True)
+        for number, (field, ends) in enumerate(zip(self.colliders, poses, strict=True)):
+            if isinstance(field, DeformingField):
+                if number not in push.shapes:
+                    raise ValueError(f"Expected vertices of collider {number}, got none.")
+                field.begin(push.shapes[number], ends, seconds)
+
+    def place(self, push: Push, seconds: float, fraction: float) -> list[Floats]:
+        """Return the tables of the colliders, placed at a fraction of an interval."""
+        corner = np.asarray(self.layout.origin)
+        poses = zip(push.collider_from, push.collider_to, strict=True)
+        motions = [motion_between(start, end, seconds, fraction) for start, end in poses]
+        fields = zip(self.colliders, motions, strict=True)
+        return [field.table(motion, corner, fraction) for field, motion in fields]
+
     def collide(self, tables: Sequence[Floats], dt: float) -> None:
         h, flows = self.layout.spacing, self._flows
         for field, table in zip(self.colliders, tables, strict=True):
-            place = (table, field.distance, self._plan.span, self._flow, self._grid)
+            place = (table, field.distance, field.drift, self._plan.span, self._flow, self._grid)
             collide.collide_blocks(*self._strides, h, dt, field.shell(h), flows, *place)
 
     # ---- particles and tracers
@@ -264,8 +284,8 @@ class Stepper:
         p, longest = self.particles, 0.0
         for field, table in zip(self.colliders, tables, strict=True):
             collide.push_out(
-                self.layout.spacing, table, field.distance, p.law, p.cell, p.offset, p.velocity,
-                self._pushes,
+                self.layout.spacing, table, field.distance, field.drift, p.law, p.cell, p.offset,
+                p.velocity, self._pushes,
             )  # fmt: skip
             longest += float(self._pushes.max())
         return longest
@@ -290,8 +310,9 @@ class Stepper:
         """Move tracers out of colliders, as their particles are: else water shows through walls."""
         t = self.tracers
         if t.count:
+            h, at = self.layout.spacing, (t.cell, t.offset)
             for field, table in zip(self.colliders, tables, strict=True):
-                collide.keep_out(self.layout.spacing, table, field.distance, t.cell, t.offset)
+                collide.keep_out(h, table, field.distance, field.drift, *at)
 
     def leash(self, parents: NDArray[np.int32]) -> None:
         """Bring lost tracers back to their `parents` (m,), particles as they were given.

@@ -115,7 +115,7 @@ class Coupling:
         if t.count:
             tables = self._tables(stepper, self.world.velocities())
             for table, field in zip(tables, self._fields, strict=True):
-                keep_out(h, table, field.distance, t.cell, t.offset)
+                keep_out(h, table, field.distance, field.drift, t.cell, t.offset)
 
     def _tables(self, stepper: Stepper, velocity: Reals) -> list[NDArray[np.float32]]:
         corner = np.asarray(stepper.layout.origin)

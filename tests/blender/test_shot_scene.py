@@ -107,8 +107,22 @@ def late_start(scene):
 
 def animated_scale(scene):
     cube = bpy.data.objects["Cube"]
-    cube.impetus.role = "KINEMATIC"
+    cube.impetus.role = "SMOKE"
     key(cube, "scale", f1=(1, 1, 1), f10=(2, 2, 2))
+
+
+def mirrored_on_the_way(scene):
+    cube = bpy.data.objects["Cube"]
+    cube.impetus.role = "KINEMATIC"
+    key(cube, "scale", f1=(1, 1, 1), f10=(-1, 1, 1))
+
+
+def other_faces(scene):
+    """Half of the cube is built at first, all of it at the end."""
+    cube = bpy.data.objects["Cube"]
+    cube.impetus.role = "KINEMATIC"
+    build = cube.modifiers.new("Build", "BUILD")
+    build.frame_start, build.frame_duration = -8, 16
 
 
 def no_scale(scene):
@@ -130,6 +144,8 @@ def flat_domain(scene):
         (one_frame, "Frame range", "at least 2 frames"),
         (late_start, "Simulation start", "frame up to 10, got 11"),
         (animated_scale, "Cube", "same scale and shear in every frame, got a change of 100"),
+        (mirrored_on_the_way, "Cube", "keeps its sign"),
+        (other_faces, "Cube", "same faces in every frame, got others at frame"),
         (no_scale, "Cube", "scale above zero"),
         (flat_domain, "Domain", "domain with a size, got 2 x 2 x 0 m"),
     ],

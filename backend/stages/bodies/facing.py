@@ -14,10 +14,10 @@ HIDDEN_DENSITY = 0.125
 def faced(shot: Shot, arrays: ArraySet, body: Body, shape: Shape) -> NDArray[np.bool_]:
     """Return for each triangle (F,) whether the camera is on its front side in some frame.
 
-    All of them for what the camera may see from behind, an open mesh, and for dynamic bodies:
-    what is simulated does not depend on the camera.
+    All of them for what the camera may see from behind, an open mesh, for what changes its shape,
+    and for dynamic bodies: what is simulated does not depend on the camera.
     """
-    if body.role == "dynamic" or not shape.closed:
+    if body.role == "dynamic" or body.vertex_cache is not None or not shape.closed:
         return np.ones(len(shape.triangles), bool)
     seen = np.zeros(len(shape.triangles), bool)
     corner = shape.vertices[shape.triangles[:, 0]]

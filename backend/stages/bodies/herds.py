@@ -36,5 +36,5 @@ class Herds:
 
 
 def _likeness(body: Body) -> object:
-    own = body.capture, body.fit
+    own = body.capture, body.fit, body.vertex_cache
     return body.mesh, body.looks, body.thickness, body.splat_density, own

@@ -1,7 +1,7 @@
 """What the solver is given: grid, laws, particles, colliders, ground; made when it is needed."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from ....kernels.mesh_distance import signed_distance_grid
 from ....kernels.mpm.colliders import Collider, Plane
 from ....kernels.mpm.contact.given import Meeting
+from ....kernels.mpm.deforming import DeformingCollider
 from ....kernels.mpm.materials.laws import Law
 from ....kernels.mpm.solver import Domain, Particles
 from ....kernels.rigid.shape import Solid
@@ -17,6 +18,7 @@ from ...contract.errors import ShotError
 from ...contract.materials import Flowing, Rigid
 from ...contract.outlook.standing import particle_edge
 from ...contract.shot import Body, Shot
+from .deforming import MovingSurface
 from .laws import factors, laws_of
 from .rigid import RigidMatter, rigid_matter
 from .sampling import is_inside, lattice_inside
@@ -36,16 +38,20 @@ WALL_NODES = 3.0
 
 @dataclass(frozen=True)
 class Matter:
-    """All that moves or is moved against; `collider_bodies` are indices into `shot.bodies`."""
+    """All that moves or is moved against; `collider_bodies` are indices into `shot.bodies`.
+
+    `moving` are the surfaces of colliders that change their shape, by the collider's number.
+    """
 
     domain: Domain
     laws: tuple[Law, ...]
     particles: Particles
-    colliders: tuple[Collider, ...]
+    colliders: tuple[Collider | DeformingCollider, ...]
     collider_bodies: tuple[int, ...]
     ground: Plane | None
     meeting: Meeting
     rigid: RigidMatter | None = None
+    moving: Mapping[int, MovingSurface] = field(default_factory=dict)
 
 
 def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Domain) -> Matter:
@@ -64,15 +70,36 @@ def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Dom
     plane = None
     if ground is not None:
         plane = Plane(ground.height, ground.contact.boundary, ground.contact.friction)
-    colliders = tuple(_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched)
-    around = list(zip(touched, colliders, strict=True))
+    at_start = [_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched]
+    around = list(zip(touched, at_start, strict=True))
     rigid = None
     if solid:
         rigid = rigid_matter(shot, arrays, shapes, solid, around, plane, domain)
     laws, particles = _particles(shot, arrays, shapes, dynamic, domain.spacing)
     meeting, numbers = meeting_of(shot), tuple(touched)
-    made = Matter(domain, laws, particles, colliders, numbers, plane, meeting, rigid)
-    return replace(made, particles=_displaced(shot, arrays, shapes, domain, made))
+    made = Matter(domain, laws, particles, tuple(at_start), numbers, plane, meeting, rigid)
+    made = replace(made, particles=_displaced(shot, arrays, shapes, domain, made))
+    return _with_moving(shot, arrays, made)
+
+
+def _with_moving(shot: Shot, arrays: ArraySet, made: Matter) -> Matter:
+    """Let the colliders that change their shape do so."""
+    colliders, moving, spacing = list(made.colliders), {}, made.domain.spacing
+    for number, index in enumerate(made.collider_bodies):
+        body = shot.bodies[index]
+        if body.vertex_cache is None or body.contact is None:
+            continue
+        surface = moving[number] = MovingSurface(shot, arrays, body, spacing)
+        thickness = thickness_of(body, surface.shape, spacing)
+        colliders[number] = DeformingCollider(
+            surface.at(shot.frames.simulation_start),
+            surface.triangles,
+            surface.shell,
+            _fineness(surface.shape, thickness, spacing),
+            body.contact.boundary,
+            body.contact.friction,
+        )
+    return replace(made, colliders=tuple(colliders), moving=moving)
 
 
 def _displaced(
@@ -116,6 +143,7 @@ def _firm(
     for body in made.rigid.bodies if made.rigid is not None else ():
         yield body.pose, body.solid
     for i, collider in zip(made.collider_bodies, made.colliders, strict=True):
+        assert isinstance(collider, Collider)
         origin = np.asarray(collider.origin)
         pose = pose_at(shot, arrays, shot.bodies[i].poses, shot.frames.simulation_start)
         yield pose, Solid(collider.distance, origin, collider.spacing, np.zeros((0, 3)))
@@ -216,8 +244,7 @@ def _collider(shot: Shot, arrays: ArraySet, body: Body, shape: Shape, domain: Do
     if body.role == "static":
         pose = pose_at(shot, arrays, body.poses, shot.frames.simulation_start)
         low, high = _clipped(low, high, domain, pose)
-    wall = 2 * shape.volume / shape.area if shape.closed else thickness
-    fine = float(np.clip(wall / WALL_NODES, domain.spacing / 4, domain.spacing))
+    fine = _fineness(shape, thickness, domain.spacing)
     spacing = max(fine, float(np.prod(high - low) / COLLIDER_NODES) ** (1 / 3))
     count = np.maximum(np.ceil((high - low) / spacing).astype(int) + 1, 2)
     distance = signed_distance_grid(
@@ -230,6 +257,12 @@ def _collider(shot: Shot, arrays: ArraySet, body: Body, shape: Shape, domain: Do
     )
     origin = (float(low[0]), float(low[1]), float(low[2]))
     return Collider(distance, origin, spacing, body.contact.boundary, body.contact.friction)
+
+
+def _fineness(shape: Shape, thickness: float, spacing: float) -> float:
+    """Return how far apart [m] the nodes of a collider's distances are to be."""
+    wall = 2 * shape.volume / shape.area if shape.closed else thickness
+    return float(np.clip(wall / WALL_NODES, spacing / 4, spacing))
 
 
 def _clipped(

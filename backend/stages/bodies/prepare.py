@@ -1,6 +1,6 @@
 """From a shot to what other stages work on: splats with their looks, and matter that they ride."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -27,6 +27,7 @@ from ..captures.hull import Mesh as Hull
 from ..captures.hull import hull_of
 from ..captures.looks import Captured, captured_count, captured_splats, gathered
 from ..captures.own import OwnSplats, own_splats
+from .deforming import BoundSplats
 from .domain import domain_of
 from .facing import shown_area
 from .fitted import fitted_count, fitted_splats
@@ -90,6 +91,7 @@ class Prepared:
     are 1-sigma half axes [m]. `rest_backing` (n,) as in SplatPose, in these axes; `round` (n,)
     bool: what flows. `tracers` are the splats
     `tracer_splat` (m,). `domain` is None where nothing is dynamic, `captured` where nothing is.
+    `bound` are the splats of bodies that change their shape, by index into `shot.bodies`.
     """
 
     domain: Domain | None
@@ -102,6 +104,7 @@ class Prepared:
     round: NDArray[np.bool_]
     tracer_splat: NDArray[np.int32]
     captured: Captured | None
+    bound: Mapping[int, BoundSplats]
     estimate: Estimate
     warnings: tuple[str, ...]
     make_matter: Callable[[], Matter] = field(repr=False)
@@ -128,6 +131,7 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
     spacing = domain.spacing if domain else 0.0
     parts: list[BodySplats] = []
     captured: list[tuple[int, NDArray[np.float32], bool]] = []
+    bound: dict[int, BoundSplats] = {}
     herds, known = Herds(shot), dict[object, tuple[BodySplats, NDArray[np.float32] | None]]()
     for i, (body, count) in enumerate(zip(shot.bodies, counts, strict=True)):
         own, shape = owns[i], shapes[i]
@@ -147,9 +151,12 @@ def prepare(shot: Shot, arrays: ArraySet) -> Prepared:
             known[herds.key(body)] = made
         if own is not None and made[1] is not None:
             captured.append((sum(len(part.mean) for part in parts), made[1], own.linear))
+        if body.vertex_cache is not None:
+            bound[i] = BoundSplats.of(made[0].mean, body, arrays)
         parts.append(_placed(shot, arrays, body, made[0]))
     said = _warnings(shot, shapes, domain, owns) + slow + inside
-    return _assembled(shot, arrays, shapes, domain, parts, gathered(captured), needed, said)
+    ridden = gathered(captured), bound
+    return _assembled(shot, arrays, shapes, domain, parts, ridden, needed, said)
 
 
 def estimate(shot: Shot, arrays: ArraySet) -> Estimate:
@@ -237,7 +244,7 @@ def _assembled(
     shapes: list[Shape],
     domain: Domain | None,
     parts: list[BodySplats],
-    captured: Captured | None,
+    ridden: tuple[Captured | None, Mapping[int, BoundSplats]],
     needed: Estimate,
     said: tuple[str, ...],
 ) -> Prepared:
@@ -261,7 +268,8 @@ def _assembled(
         rest_backing=splats.backing,
         round=splats.round,
         tracer_splat=tracer_splat,
-        captured=captured,
+        captured=ridden[0],
+        bound=ridden[1],
         estimate=needed,
         warnings=said,
         make_matter=make_matter,

@@ -178,6 +178,18 @@ def solidify(
     return vertices.astype(np.float32), closed.astype(np.int32)
 
 
+def behind(
+    vertices: NDArray[np.float32], triangles: NDArray[np.int32], thickness: float
+) -> NDArray[np.float32]:
+    """Return a sheet's vertices and those of its back, (2 V, 3) m: see solidify."""
+    corners = vertices[triangles].astype(np.float64)
+    areas = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals = np.zeros(vertices.shape)
+    np.add.at(normals, triangles.ravel(), np.repeat(areas, 3, axis=0))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-30)
+    return np.concatenate([vertices, vertices - thickness * normals]).astype(np.float32)
+
+
 def solid_shape(shape: Shape, thickness: float) -> Shape:
     """Return what is solid of a collider: a sheet that has a front gets a back."""
     mesh = None if shape.closed else solidify(shape, thickness)

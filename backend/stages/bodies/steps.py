@@ -1,8 +1,10 @@
 """How many time steps a frame will take, told before any is made; called by prepare."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from ....kernels.mpm.materials.table import longest_step, viscous_step
@@ -10,7 +12,7 @@ from ....kernels.mpm.solver import MOST_STEPS, SWEEP, Domain
 from ...contract.arrays import ArraySet
 from ...contract.errors import ShotError
 from ...contract.materials import Material, Rigid, Water
-from ...contract.shot import Shot
+from ...contract.shot import Body, Shot
 from .laws import hardest, law_of
 from .shape import Shape
 
@@ -46,20 +48,12 @@ def fast_colliders(
     if domain is None:
         return ()
     said = []
-    low = np.asarray(domain.origin)
-    high = low + domain.spacing * np.asarray(domain.shape)
     for body, shape in zip(shot.bodies, shapes, strict=True):
-        poses = arrays.of(body.poses)[shot.frames.simulation_start - shot.frames.tracked.start :]
-        if body.role != "kinematic" or body.contact is None or len(poses) < 2:
+        if body.role != "kinematic" or body.contact is None:
             continue
-        reach = float(np.linalg.norm(shape.high - shape.low)) / 2
-        middle = poses[:, :3, :3] @ ((shape.low + shape.high) / 2) + poses[:, :3, 3]
-        turn = poses[1:, :3, :3] @ poses[:-1, :3, :3].swapaxes(1, 2)
-        way = np.linalg.norm(np.diff(middle, axis=0), axis=1)
-        way += reach * Rotation.from_matrix(turn).magnitude()
-        least = np.minimum(middle[1:], middle[:-1]) - reach
-        most = np.maximum(middle[1:], middle[:-1]) + reach
-        way *= ((least <= high) & (most >= low)).all(axis=1)
+        way = _ways(shot, arrays, body, shape, domain)
+        if not len(way):
+            continue
         frame, longest = int(way.argmax()) + shot.frames.simulation_start, float(way.max())
         count = longest / (SWEEP * domain.spacing)
         if count > MOST_STEPS:
@@ -75,6 +69,31 @@ def fast_colliders(
                 f"{frame}, so that frame takes about {count:,.0f} time steps. Slow it down."
             )
     return tuple(said)
+
+
+def _ways(
+    shot: Shot, arrays: ArraySet, body: Body, shape: Shape, domain: Domain
+) -> NDArray[np.float64]:
+    """Return how far [m] a collider goes in each frame; 0 while it is outside of the domain."""
+    first = shot.frames.simulation_start - shot.frames.tracked.start
+    poses, low, high, own = arrays.of(body.poses), shape.low, shape.high, np.zeros(1)
+    if body.vertex_cache is not None:
+        track = arrays.of(body.vertex_cache.vertices)
+        low = np.asarray(track.min(axis=(0, 1)), np.float64)
+        high = np.asarray(track.max(axis=(0, 1)), np.float64)
+        own = np.array([np.linalg.norm(b - a, axis=1).max() for a, b in pairwise(track[first:])])
+    poses = poses[first:] if len(poses) > 1 else np.repeat(poses, len(own) + 1, axis=0)
+    reach = float(np.linalg.norm(high - low)) / 2
+    middle = poses[:, :3, :3] @ ((low + high) / 2) + poses[:, :3, 3]
+    turn = poses[1:, :3, :3] @ poses[:-1, :3, :3].swapaxes(1, 2)
+    way = own + np.linalg.norm(np.diff(middle, axis=0), axis=1)
+    if len(way):
+        way += reach * Rotation.from_matrix(turn).magnitude()
+    least = np.minimum(middle[1:], middle[:-1]) - reach
+    most = np.maximum(middle[1:], middle[:-1]) + reach
+    corner = np.asarray(domain.origin)
+    far = corner + domain.spacing * np.asarray(domain.shape)
+    return np.asarray(way * ((least <= far) & (most >= corner)).all(axis=1))
 
 
 def _cause(material: Material, domain: Domain) -> str:

@@ -129,7 +129,8 @@ def _box_corners(low: Array, high: Array) -> Array:
 
 def _swept(body: Body, arrays: ArraySet) -> Array:
     """Return corners of the boxes around a posed body over its whole track."""
-    vertices = arrays.of(body.mesh.vertices)
+    cache = body.vertex_cache
+    vertices = arrays.of(body.mesh.vertices if cache is None else cache.vertices).reshape(-1, 3)
     corners = _box_corners(vertices.min(0), vertices.max(0))
     poses = arrays.of(body.poses)
     moved: Array = np.einsum("tij,kj->tki", poses[:, :3, :3], corners) + poses[:, None, :3, 3]
