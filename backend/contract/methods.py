@@ -90,9 +90,9 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Whether the made frame is inverted again for the next; else the moved noise is moved on."
     inversion_rounds: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
     "Predictions for each step of an inversion; more than the paper's one make it more exact."
-    warp: Literal["nearest", "bilinear"] = "nearest"
+    warp: Literal["nearest", "bilinear", "cubic"] = "nearest"
     restore_variance: bool = False
-    "Whether a bilinear warp is made as noisy again as what it blends."
+    "Whether a bilinear or cubic warp is made as noisy again as what it blends."
     backward: Literal["exact", "semi-lagrangian"] = "exact"
     "How the forward field is turned round; the paper's way takes it at the destination."
     carry_residual: bool = True

@@ -19,7 +19,7 @@ from scipy.ndimage import map_coordinates
 from .motion import FrameMotion, inside_frame
 
 Floats = NDArray[np.float32]
-WarpMode = Literal["nearest", "bilinear"]
+WarpMode = Literal["nearest", "bilinear", "cubic"]
 
 REACH = 2
 "Cells round the source in which content is looked for: residuals are seldom over one."
@@ -49,7 +49,7 @@ class LatentMotion:
 
     `factor` pixels make a cell; sizes that it does not divide are continued at right and bottom.
     `outside` is the novelty of a cell whose content comes from out of the frame. Without `carry`
-    each frame is rounded by itself, as MotionCraft's code does. Bilinear warps need no carrying.
+    each frame is rounded by itself, as MotionCraft's code does. Blending warps need no carrying.
     With `fill` cells of which more than half was unseen are told: something else is to begin there,
     which then lies where it should.
     """
@@ -88,7 +88,7 @@ class LatentMotion:
             raise ValueError(f"expected the size of the last frame, got {motion.novelty.shape}")
         here = _centres(size)
         residual = self._residual.astype(np.float64)
-        if self._mode == "bilinear":
+        if self._mode != "nearest":
             source = here + cells
         elif self._carry:
             source = _nearest_content(here + cells, residual)

@@ -35,6 +35,7 @@ ATTENTION = (
 WARPS = (
     ("NEAREST", "Nearest", "Whole cells move; the noise stays noise"),
     ("BILINEAR", "Bilinear", "Cells are mixed; smoother, and blurrier"),
+    ("CUBIC", "Cubic", "Cells are mixed by splines; smoother, and hardly blurrier"),
 )
 BACKWARD = (
     ("EXACT", "Exact", "The motion field is inverted"),

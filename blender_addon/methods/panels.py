@@ -161,7 +161,7 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         column.prop(craft, "inversion_rounds")
         column = layout.column()
         column.prop(craft, "warp")
-        if craft.warp == "BILINEAR":
+        if craft.warp != "NEAREST":
             column.prop(craft, "restore_variance")
         column.prop(craft, "backward")
         column.prop(craft, "carry_residual")
