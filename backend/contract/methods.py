@@ -92,8 +92,8 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Predictions for each step of an inversion; more than the paper's one make it more exact."
     warp: Literal["nearest", "bilinear", "cubic"] = "nearest"
     restore_variance: bool = False
-    """Whether a bilinear or cubic warp is made as noisy again as what it blends. What is fine in the
-    picture gets stronger, too, in every frame: not for takes of more than a dozen."""
+    """Whether a bilinear or cubic warp is made as noisy again as what it blends. What is fine in
+    the picture gets stronger, too, in every frame: not for takes of more than a dozen."""
     backward: Literal["exact", "semi-lagrangian"] = "exact"
     "How the forward field is turned round; the paper's way takes it at the destination."
     carry_residual: bool = True

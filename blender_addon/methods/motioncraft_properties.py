@@ -137,8 +137,8 @@ class ImpetusMotionCraft(bpy.types.PropertyGroup):
     warp: EnumProperty(name="Warp", items=WARPS, description="How the noise is moved")
     restore_variance: BoolProperty(
         name="Restore Noise",
-        description="Make a blurred noise as strong again as it was. Fine parts of the picture gain, "
-        "too, in every frame: not for more than a dozen frames",
+        description="Make a blurred noise as strong again as it was. Fine parts of the picture "
+        "gain, too, in every frame: not for more than a dozen frames",
     )
     backward: EnumProperty(
         name="Inversion", items=BACKWARD, description="How the motion field is turned round"
