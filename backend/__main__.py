@@ -80,13 +80,19 @@ def render(
     model: Annotated[
         str | None, typer.Option(help="Name of a folder among the user's models, or tiny.")
     ] = None,
+    leaving: Annotated[
+        str | None,
+        typer.Option(help="What matter does at an open domain's side: clip, grow or stop."),
+    ] = None,
 ) -> None:
     """Make one shot in the foreground, without a server. Run again, it goes on where it was."""
     from .service.foreground import render_shot
-    from .service.method_options import MethodOptions
+    from .service.method_options import MethodOptions, ShotOptions
 
     folder = cache or user_folder() / "cache"
-    options = MethodOptions(method, method_preset, prompt, negative_prompt, model)
+    options = ShotOptions(
+        MethodOptions(method, method_preset, prompt, negative_prompt, model), leaving
+    )
     sys.exit(render_shot(shot, out, folder, device=device, resume=resume, options=options))
 
 

@@ -218,6 +218,9 @@ class OUTPUT_PT_impetus_simulation(_OfOutput, bpy.types.Panel):
         walls = column.column()
         walls.active = settings.domain is not None
         walls.prop(settings, "walls")
+        leaving = column.column()
+        leaving.active = settings.domain is None or settings.walls == "OPEN"
+        leaving.prop(settings, "leaving")
 
 
 class OUTPUT_PT_impetus_ground(_OfOutput, bpy.types.Panel):

@@ -105,6 +105,7 @@ def _set_room(scene: bpy.types.Scene, imported: Imported) -> None:
     scene.use_gravity, scene.gravity = True, imported.gravity
     settings.resolution = imported.simulation.resolution
     settings.walls = imported.simulation.walls.upper()
+    settings.leaving = imported.simulation.leaving.upper()
     low, high = np.array(box.low), np.array(box.high)
     domain = bpy.data.objects.new("PhysGaussian Domain", None)
     domain.empty_display_type, domain.empty_display_size = "CUBE", float((high - low)[0] / 2)

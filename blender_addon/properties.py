@@ -21,7 +21,8 @@ object.impetus   role NONE (only seen) | DYNAMIC | STATIC | KINEMATIC | SMOKE | 
                  capture (path, opacity_threshold, is_linear, boxes (box, side KEEP | CUT, use),
                  box_index, preview_points, count, kept)                    (imported splats)
 scene.impetus    simulation_start, resolution, particles_per_cell, domain (object), walls
-                 OPEN | SLIP | STICK, use_ground, ground_height, ground_boundary, ground_friction,
+                 OPEN | SLIP | STICK, leaving CLIP | GROW | STOP,
+                 use_ground, ground_height, ground_boundary, ground_friction,
                  splats, lighting LIGHTS | BAKE, bake_samples, shadows, backdrop (image), seed,
                  take_name, use_depth_of_field, use_motion_blur, blur_samples,
                  gas (air/properties.py), diffusion (methods/properties.py),
@@ -54,9 +55,19 @@ from .viewport.properties import ImpetusViewport
 from .viewport.properties import classes as viewport_classes
 
 WALLS = (
-    ("OPEN", "Open", "What leaves the domain is frozen where it left"),
+    ("OPEN", "Open", "Nothing holds what comes to the domain's sides: it leaves"),
     ("SLIP", "Slip", "The domain's walls hold everything inside, without friction"),
     ("STICK", "Stick", "The domain's walls hold what touches them"),
+)
+LEAVING = (
+    ("CLIP", "Clip", "What leaves is not simulated any more, and hidden from that frame on"),
+    (
+        "GROW",
+        "Grow",
+        "The domain grows with what comes near to its sides, so that it flies on and lands; takes "
+        "memory and time as it grows, and clips at a limit",
+    ),
+    ("STOP", "Stop", "The job stops at the frame in which something leaves, and says what"),
 )
 LIGHTING = (
     ("LIGHTS", "Scene Lights", "Light each frame with the scene's lights; quick"),
@@ -146,6 +157,13 @@ class ImpetusScene(bpy.types.PropertyGroup):
         items=WALLS,
         default="SLIP",
         description="What the domain's sides do to what reaches them",
+    )
+    leaving: EnumProperty(
+        name="Leaving",
+        items=LEAVING,
+        default="CLIP",
+        description="What becomes of matter that leaves through an open side of the domain; "
+        "without a domain object all sides are open. Rigid objects go on anywhere",
     )
     use_ground: BoolProperty(
         name="Ground",

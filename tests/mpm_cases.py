@@ -75,10 +75,11 @@ def make_solver(
     colliders: Sequence[Collider] = (),
     walls: Any = "slip",
     shape: tuple[int, int, int] = (32, 32, 32),
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0),
     jitter: int | None = None,
     **options: Any,
 ) -> MpmSolver:
-    """Make a solver over a domain of 32 cells a metre from the world's origin."""
+    """Make a solver over a domain of 32 cells a metre from `origin` [m]."""
     positions = [lump.positions() for lump in lumps]
     counts = [len(position) for position in positions]
     position = np.concatenate(positions)
@@ -93,7 +94,7 @@ def make_solver(
     number = np.repeat(np.arange(len(lumps), dtype=np.int32), counts)
     at = np.zeros((0, 3)) if tracers is None else tracers
     return MpmSolver(
-        Domain((0.0, 0.0, 0.0), CELL, shape, walls),
+        Domain(origin, CELL, shape, walls),
         [lump.law for lump in lumps],
         Particles(
             position.astype(np.float32),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from impetus.kernels.mesh_distance import signed_distance_grid
 from impetus.kernels.mpm.colliders import Collider, motion_between
 from impetus.kernels.mpm.deforming import STRIDE, DeformingCollider, DeformingField
+from impetus.kernels.mpm.growth import Growth
 from impetus.kernels.mpm.materials.laws import ElasticLaw
 from impetus.kernels.mpm.solver import MpmSolver, Push
 from impetus.kernels.mpm.state import Layout
@@ -149,6 +150,46 @@ def test_surface_is_sampled_before_it_has_moved_far() -> None:
         assert table[0, 28] == pytest.approx(0.1 * (fraction - middle), abs=1e-6)
         drift = field.drift.to_numpy()
         np.testing.assert_allclose(drift, np.broadcast_to(way / 0.1, drift.shape), rtol=1e-4)
+
+
+def test_a_larger_grid_is_sampled_as_if_it_had_been_there_all_along() -> None:
+    first = Layout((0.0, 0.0, 0.0), CELL, (16, 16, 16))
+    larger = first.larger(np.array([[0, 8, 0], [8, 0, 0]]))
+    vertices, triangles = sheet(0.0)
+    fields = [DeformingField(deforming((vertices, triangles)), one) for one in (first, larger)]
+    fields[0].lay(first)
+    shapes = vertices, sheet(1 / 24)[0]
+    now = motion_between(HERE[0], HERE[0], 1 / 24, 0.6), np.zeros(3), 0.6
+    for field in fields:
+        field.begin(shapes, (HERE[0], HERE[0]), 1 / 24)
+        field.table(*now)
+    small = fields[0].distance.shape
+    fields[0].lay(larger)
+    np.testing.assert_array_equal(*[field.table(*now) for field in fields])
+    assert fields[0].distance.shape[0] > small[0]
+    np.testing.assert_array_equal(*[field.distance.to_numpy() for field in fields])
+    np.testing.assert_array_equal(*[field.drift.to_numpy() for field in fields])
+
+
+def test_a_sheet_holds_what_slides_out_of_the_first_domain() -> None:
+    lump = Lump((0.25, 0.375, 0.42), (0.375, 0.5, 0.545), JELLY, (5.0, 0, -2.0))
+    tight: dict[str, Any] = {"shape": (16, 32, 32), "growth": Growth(32, 10**8)}
+    places, kept = [], {}
+    for options in (tight, {"shape": (32, 32, 32)}, tight):
+        solver = make_solver([lump], colliders=[deforming(sheet(0.0))], walls="open", **options)
+        if kept:
+            solver.restore(kept)
+        else:
+            ridden(solver, range(2))
+        if not places:
+            kept = {name: value.copy() for name, value in solver.checkpoint().items()}
+        ridden(solver, range(2, 3))
+        places.append(solver.position())
+    x = places[0]
+    assert x[:, 0].min() > 0.5 + CELL
+    assert (x[:, 2] - np.interp(x[:, 0], SIDE, wave(3 / 24, SIDE))).min() > -0.1 * CELL
+    np.testing.assert_allclose(x, places[1], atol=0.02 * CELL)
+    np.testing.assert_array_equal(x, places[2])
 
 
 def test_vertices_have_to_be_told_and_finite() -> None:

@@ -29,7 +29,8 @@ def fall(count: int = 6, *, steady: bool = True) -> SimulationRecord:
             for body in (0, 2)
         ]  # fmt: skip
         kept = states[:1] if n == count - 1 else states
-        frames.append(FrameState(n + 1, 10 * n, 1e-3, G * time, 2000, 0, 0.2, tuple(kept)))
+        box = (0.0, 0.0, 0.0), (1.0, 1.0, 2.0 + (n > 3))
+        frames.append(FrameState(n + 1, 10 * n, 1e-3, G * time, 2000, 0, 0.2, tuple(kept), box))
     return SimulationRecord(
         "Fall", FPS, 1, 0.05, ("Cube", "Floor", "Bread"), ("elastic", "", "brittle"), steady,
         tuple(frames),
@@ -57,6 +58,7 @@ def test_inspect_writes_plot_text_and_numbers(tmp_path: Path) -> None:
     text = inspect_take(take, out)
     assert (out / "inspection.txt").read_text("utf-8") == text
     assert "substeps a frame: 10 to 50, median 30" in text
+    assert "the domain grew from 1 x 1 x 2 m to 1 x 1 x 3 m" in text
     assert (out / "inspection.png").stat().st_size > 20_000
     numbers = msgspec.json.decode((out / "inspection.json").read_bytes())
     cube, bread = numbers["bodies"]

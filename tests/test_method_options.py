@@ -9,7 +9,7 @@ from impetus.backend.contract import image_motions as i
 from impetus.backend.contract import methods as d
 from impetus.backend.contract.errors import ShotError
 from impetus.backend.contract.shot_file import write_shot
-from impetus.backend.service.method_options import MethodOptions
+from impetus.backend.service.method_options import MethodOptions, ShotOptions
 
 from . import shots
 from .test_command import impetus
@@ -64,6 +64,15 @@ def test_what_is_not_there_is_told(options: MethodOptions, words: str) -> None:
     with pytest.raises(ShotError) as caught:
         options.over(d.NoMethod())
     assert re.search(words, str(caught.value)), str(caught.value)
+
+
+def test_what_leaves_is_chosen_beside_the_shot() -> None:
+    shot, _ = shots.falling_cube()
+    assert ShotOptions().over(shot) == shot
+    grows = ShotOptions(leaving="grow").over(shot).simulation
+    assert (grows.leaving, grows.domain) == ("grow", shot.simulation.domain)
+    with pytest.raises(ShotError, match="expected clip, grow or stop, got 'fly'"):
+        ShotOptions(leaving="fly").over(shot)
 
 
 def test_the_command_takes_a_method_and_tells_what_is_wrong_with_it(tmp_path: Path) -> None:

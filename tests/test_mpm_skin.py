@@ -128,6 +128,23 @@ def test_what_does_not_tear_is_the_same_to_the_bit(monkeypatch: pytest.MonkeyPat
     assert all(a.tobytes() == b.tobytes() for a, b in zip(fading, never, strict=True))
 
 
+def test_particles_that_have_left_pull_no_longer() -> None:
+    rest, points = block(), surface()
+    gone = rest[:, 0] > 0.5
+    position = rest + ~gone[:, None] * np.array([[0.03, 0, 0]])  # half a spacing: nothing tears
+    own = np.broadcast_to(np.eye(3), (len(rest), 3, 3))
+    bind = bound(points, rest)
+    mean, gradient = bind.pose(position, own, gone)
+    left = bind.gone(gone)
+    assert 0.4 < left.mean() < 0.6
+    assert mean[~left] == pytest.approx(points[~left] + (0.03, 0, 0), abs=1e-5)
+    whole = np.broadcast_to(np.eye(3), gradient[~left].shape)
+    assert gradient[~left] == pytest.approx(whole, abs=1e-5)
+    assert np.isfinite(mean).all()
+    pulled = bind.pose(position, own)[0]
+    assert np.abs(pulled - mean)[~left].max() > 0.003
+
+
 def test_bodies_that_touch_do_not_share_particles() -> None:
     rest = np.concatenate([block(), block(seed=2) + np.array([1.0, 0, 0])])
     body = np.repeat([0, 1], len(rest) // 2).astype(np.int32)

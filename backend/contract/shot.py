@@ -286,8 +286,11 @@ class SimulationSettings(Part, frozen=True):
     "Grid cells along the longest side of the domain."
     particles_per_cell: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
     domain: Box | None = None
-    "None: the dynamic bodies' bounds, enlarged; walls are open and what leaves is frozen there."
+    "None: the dynamic bodies' bounds, enlarged, with open walls."
     walls: Literal["open", "slip", "stick"] = "slip"
+    leaving: Literal["clip", "grow", "stop"] = "clip"
+    """What becomes of matter that comes to an open wall: what leaves is not simulated and not seen
+    any more; the domain grows with it, up to a limit; or the job stops."""
 
 
 class Blur(Part, frozen=True):

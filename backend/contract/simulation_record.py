@@ -47,6 +47,8 @@ class FrameState(msgspec.Struct, frozen=True):
     seconds: float
     "What it took on the machine that made it, files included."
     bodies: tuple[BodyState, ...]
+    domain: tuple[Vector3, Vector3] | None = None
+    "Low and high corner of the grid's domain; it may grow."
 
 
 class SimulationRecord(msgspec.Struct, frozen=True):

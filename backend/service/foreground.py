@@ -10,7 +10,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Literal, cast
 
-import msgspec
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -26,9 +25,9 @@ from ..contract.messages import Stage
 from ..contract.shot import Shot
 from ..contract.shot_file import read_shot
 from .endings import DONE, exit_code, explain
-from .method_options import MethodOptions
+from .method_options import ShotOptions
 
-UNCHANGED = MethodOptions()
+UNCHANGED = ShotOptions()
 LINE_SECONDS = 10.0
 "Without a terminal, progress is a line at most this often."
 
@@ -40,17 +39,17 @@ def render_shot(
     *,
     device: str,
     resume: bool,
-    options: MethodOptions = UNCHANGED,
+    options: ShotOptions = UNCHANGED,
 ) -> int:
     """Make the shot file `path` into the folder `out`; return an exit code of endings.py.
 
-    `options` go over the shot's own method.
+    `options` go over what the shot says.
     """
     console = Console(stderr=True, soft_wrap=True)
     with interruption() as ending:
         try:
             shot, arrays = read_shot(path)
-            shot = msgspec.structs.replace(shot, method=options.over(shot.method))
+            shot = options.over(shot)
             _require_fresh(out, resume)
             _render(shot, arrays, Places(cache, out), device, console, ending)
         except Exception as raised:

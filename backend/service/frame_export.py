@@ -8,7 +8,7 @@ simulated again where the cache has let go of it.
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -17,7 +17,7 @@ from ..contract.captures.files import write_capture
 from ..contract.errors import ShotError
 from ..contract.messages import Stage
 from ..contract.methods import Method
-from ..contract.shot import Shot
+from ..contract.shot import Shot, SimulationSettings
 from ..contract.shot_check import array_refs, check_shot, shot_hash
 from ..contract.shot_file import read_shot
 from .kept.array_store import ArrayStore
@@ -53,7 +53,7 @@ def export_frame(
         )
     wanted = record.shot_hash
     if shot_file is not None:
-        shot, arrays = _given(shot_file, wanted, record.settings.get("method"))
+        shot, arrays = _given(shot_file, wanted, record.settings)
     else:
         shot, arrays = _kept(record.name, wanted, home)
     check_shot(shot, arrays)
@@ -74,11 +74,14 @@ def export_frame(
     return len(splats)
 
 
-def _given(path: Path, wanted: str, method: object) -> tuple[Shot, ArraySet]:
-    """Read a .shot, with the method that the take was made with."""
+def _given(path: Path, wanted: str, settings: dict[str, Any]) -> tuple[Shot, ArraySet]:
+    """Read a .shot, with what the take was made with that may be given beside it."""
     shot, arrays = read_shot(path)
-    if shot_hash(shot) != wanted and method is not None:
-        shot = msgspec.structs.replace(shot, method=msgspec.convert(method, Method))
+    if shot_hash(shot) != wanted and "method" in settings:
+        shot = msgspec.structs.replace(shot, method=msgspec.convert(settings["method"], Method))
+    if shot_hash(shot) != wanted and "leaving" in settings.get("simulation", {}):
+        simulation = msgspec.convert(settings["simulation"], SimulationSettings)
+        shot = msgspec.structs.replace(shot, simulation=simulation)
     if shot_hash(shot) != wanted:
         raise ShotError(
             path.name,

@@ -1,4 +1,4 @@
-"""A method given on the command line, over the one in the shot file."""
+"""What is given on the command line, over what the shot file says: method, and what leaves."""
 
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from ..contract.errors import ShotError
 from ..contract.method_presets import KINDS, preset_method
 from ..contract.methods import Method, MotionCraft, MotionGuidance, NoMethod
 from ..contract.ranges import check_ranges
+from ..contract.shot import Shot, SimulationSettings
 
 NO_METHOD = "none"
 KEPT = ("prompt", "negative_prompt", "model", "start", "motion")
@@ -16,7 +17,7 @@ KEPT = ("prompt", "negative_prompt", "model", "start", "motion")
 
 @dataclass(frozen=True)
 class MethodOptions:
-    """What was given; None leaves what the shot says."""
+    """What was given of a method; None leaves what the shot says."""
 
     method: str | None = None
     preset: str | None = None
@@ -54,6 +55,29 @@ class MethodOptions:
         if type(method) is not type(own):
             return method
         return msgspec.structs.replace(method, **{name: getattr(own, name) for name in KEPT})
+
+
+@dataclass(frozen=True)
+class ShotOptions:
+    """All that was given; None leaves what the shot says."""
+
+    method: MethodOptions = MethodOptions()
+    leaving: str | None = None
+    "See SimulationSettings."
+
+    def over(self, shot: Shot) -> Shot:
+        """Return the shot to make of `shot`. Raises ShotError."""
+        simulation = shot.simulation
+        if self.leaving is not None:
+            given = msgspec.to_builtins(simulation) | {"leaving": self.leaving}
+            try:
+                simulation = msgspec.convert(given, SimulationSettings)
+            except msgspec.ValidationError as err:
+                raise ShotError(
+                    "Leaving", f"expected clip, grow or stop, got {self.leaving!r}.", "Choose one."
+                ) from err
+        method = self.method.over(shot.method)
+        return msgspec.structs.replace(shot, method=method, simulation=simulation)
 
 
 def _checked(method: MotionCraft | MotionGuidance) -> MotionCraft | MotionGuidance:

@@ -15,11 +15,13 @@ from ...kernels.rigid.shape import Solid
 from ...kernels.rigid.world import RigidWorld
 from ..contract.arrays import Array, ArraySet
 from ..contract.materials import Rigid
+from ..contract.part import Vector3
 from ..contract.points import MOST_POINTS, Points, pack_points
 from ..contract.shot import Shot
 from ..contract.simulation_record import BodyState, FrameState, SimulationRecord
 from .bodies.shape import track_row
 from .cache import FrameCache
+from .riders import corners_of
 
 SUMS = 11
 "Of a body: mass, volume, momentum, angular momentum, kinetic, elastic and gravity's energy."
@@ -44,8 +46,9 @@ def note_of(
 ) -> dict[str, Array]:
     """Sum up the present state; the world's bodies are the shot's rigid ones, in its order."""
     rows: dict[int, NDArray[np.float64]] = {}
-    particles = 0
+    particles, border = 0, dict[str, Array]()
     if solver is not None:
+        border = {"left": solver.left(), "domain": corners_of(solver.domain)}
         found = solver.body_totals(gravity)
         rows |= {body: _row(totals) for body, totals in found.items()}
         particles = sum(totals.count for totals in found.values())
@@ -59,6 +62,7 @@ def note_of(
         "sums": np.array([rows[body] for body in sorted(rows)], np.float64).reshape(-1, SUMS),
         "took": np.array([*took, particles, seconds], np.float64),
         **points,
+        **border,
     }
 
 
@@ -93,8 +97,9 @@ def _points(solver: MpmSolver | None, world: RigidWorld | None) -> Points:
     place, speed, strain, lost = [np.zeros((0, 3))], [none], [none], [none]
     if solver is not None:
         sample = solver.sample(max(1, -(-solver.particle_count // MOST_POINTS)))
-        place, speed = [sample.position], [sample.speed]
-        strain, lost = [sample.strain], [sample.damage]
+        there = sample.body >= 0
+        place, speed = [sample.position[there]], [sample.speed[there]]
+        strain, lost = [sample.strain[there]], [sample.damage[there]]
     if world is not None:
         for solid, motion in zip(world.solids, world.motions(), strict=True):
             arm = _surface(solid) @ motion.rotation.T
@@ -146,6 +151,7 @@ def _frame(frame: int, note: dict[str, Array]) -> FrameState:
         left=int(left),
         seconds=_short(seconds),
         bodies=tuple(_body(number, row) for number, row in bodies),
+        domain=_corners(note["domain"]) if "domain" in note else None,
     )
 
 
@@ -154,6 +160,11 @@ def _body(number: int, row: NDArray[np.float64]) -> BodyState:
     return BodyState(
         number, mass, volume, (px, py, pz), (lx, ly, lz), kinetic, elastic, gravity
     )  # fmt: skip
+
+
+def _corners(domain: Array) -> tuple[Vector3, Vector3]:
+    (a, b, c), (x, y, z) = ([_short(value) for value in corner] for corner in domain.tolist())
+    return (a, b, c), (x, y, z)
 
 
 def _short(value: float) -> float:

@@ -137,10 +137,14 @@ class StageClock:
 
 
 class Shared:
-    """One of several runs that a stage consists of: what they tell of their progress adds up."""
+    """One of several runs that a stage consists of: what they tell of their progress adds up.
+
+    What a run that is made more than once says again is not heard again.
+    """
 
     def __init__(self, clock: StageClock, done: dict[int, float]) -> None:
         self._clock, self._done = clock, done
+        self._said: set[str] = set()
 
     @classmethod
     def among(cls, clock: StageClock, count: int) -> "tuple[Shared, ...]":
@@ -156,7 +160,9 @@ class Shared:
         self._clock.frame(number)
 
     def log(self, level: Literal["info", "warning"], text: str) -> None:
-        self._clock.log(level, text)
+        if text not in self._said:
+            self._said.add(text)
+            self._clock.log(level, text)
 
     def check(self) -> None:
         self._clock.check()

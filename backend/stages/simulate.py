@@ -26,6 +26,7 @@ from .air.simulated import has_places, packed_places
 from .bodies.prepare import Prepared
 from .bodies.shape import pose_at, track_row
 from .cache import FrameCache, stage_key
+from .leaving import Leaving, left_in_all
 from .notes import NO_ADVANCE, gravity_at, note_of
 from .riders import Record, Riders
 
@@ -37,8 +38,6 @@ Floats = NDArray[np.float32]
 PROGRESS_SECONDS = 0.1
 LEAST_CAUTION = 1 / 8
 "Share of the usual time step below which a frame that blows up is not tried again."
-SAID_AGAIN = 4
-"Particles that have left the domain are told again when they are so many times more."
 
 
 @dataclass(frozen=True)
@@ -46,13 +45,17 @@ class SimulatedFrame:
     """Where the m splats that move are at a frame.
 
     `mean` (m, 3) m world, `deformation` (m, 3, 3) since the start (of round ones only its volume),
-    `surface_normal` (m, 3) unit or zero: towards the free surface of what flows.
+    `surface_normal` (m, 3) unit or zero: towards the free surface of what flows. `gone` (m,) bool
+    are those that have left the domain, if any have, and `domain` (2, 3) its corners [m] where it
+    has grown.
     """
 
     frame: int
     mean: Floats
     deformation: Floats
     surface_normal: Floats
+    gone: NDArray[np.bool_] | None = None
+    domain: NDArray[np.float64] | None = None
 
 
 def simulate_key(shot: Shot, arrays: ArraySet, prepared: Prepared) -> str:
@@ -74,6 +77,7 @@ def motion_key(shot: Shot, arrays: ArraySet, domain: Domain | None) -> str:
     return stage_key(
         "simulate",
         (domain.origin, domain.spacing, domain.shape, domain.walls) if domain else None,
+        shot.simulation.leaving if domain is not None and domain.walls == "open" else None,
         [(b.name, b.mesh.vertices, b.mesh.triangles, b.material, b.thickness) for b in dynamic],
         [(b.velocity, b.angular_velocity, b.sticks_to) for b in dynamic],
         [constants((b.stiffness_scale, b.density_scale)) for b in dynamic],
@@ -107,7 +111,8 @@ def simulate(
     """Yield every frame of the shot in order; what `cache` holds is not computed again.
 
     `cache` is the one of `simulate_key`. Frames before the simulation's start show its first state.
-    Raises SimulationError when the physics diverges, and what `listener.check` raises.
+    Raises SimulationError when the physics diverges, or matter leaves that must not,
+    MemoryShortError when the domain outgrows the memory, and what `listener.check` raises.
     """
     yield from Simulation(shot, arrays, prepared, cache, listener).frames()
 
@@ -140,7 +145,9 @@ class Simulation:
         self._frame = shot.frames.simulation_start
         self._seconds_each = 0.0
         self._told = 0.0
-        self._left = 0
+        self._leaving: Leaving | None = None
+        if prepared.domain is not None:
+            self._leaving = Leaving(shot, prepared.domain, listener)
         self._state: dict[str, NDArray[Any]] = {}
         self._latest: Record = {}
 
@@ -153,6 +160,8 @@ class Simulation:
                 yield SimulatedFrame(frame, none, np.zeros((0, 3, 3), np.float32), none)
                 continue
             record = self.record_of(max(frame, self._shot.frames.simulation_start))
+            if frame == self._shot.frames.last:
+                self.tell_left()
             yield SimulatedFrame(frame, *self.riders.unpacked(record))
 
     def record_of(self, frame: int) -> Record:
@@ -197,6 +206,7 @@ class Simulation:
                 matter.ground, regions=self._acting.regions,
                 rigid=Coupling(self._world, grips) if self._world else None,
                 meeting=matter.meeting,
+                growth=self._leaving.growth() if self._leaving else None,
             )  # fmt: skip
         kept = self._cache.newest_checkpoint(frame)
         while kept is not None:
@@ -206,6 +216,8 @@ class Simulation:
                 self._frame = number
                 break
             kept = self._cache.newest_checkpoint(number - 1)
+        if isinstance(solver, MpmSolver) and self._leaving:
+            self._leaving.resume(solver)
         self._keep(solver)
         if self._frame == self._shot.frames.simulation_start:
             self._note(solver, NO_ADVANCE)
@@ -214,15 +226,12 @@ class Simulation:
     def _step(self, solver: MpmSolver | RigidWorld) -> None:
         """Advance by one frame, and keep frame and state."""
         began = time.monotonic()
+        if self._leaving:
+            self._leaving.frame = self._frame + 1
         advance = self._advance(solver)
+        if isinstance(solver, MpmSolver) and self._leaving:
+            self._leaving.judge(solver)
         self._frame += 1
-        if advance.left > SAID_AGAIN * self._left:
-            self._listener.log(
-                "warning",
-                f"Frame {self._frame}: {advance.left:,} particles have left the domain and stay at "
-                "its border. Enlarge the domain to see them go on.",
-            )
-            self._left = advance.left
         self._keep(solver)
         self._seconds_each = time.monotonic() - began
         self._note(solver, advance)
@@ -282,6 +291,12 @@ class Simulation:
         note = note_of(self._shot, grid, self._world, gravity, advance=advance, seconds=took)
         tracks = np.frombuffer(self._digests[self._frame], np.uint8)
         self._cache.write_note(self._frame, note | {"tracks": tracks})
+
+    def tell_left(self) -> None:
+        """Say how much has left the domain, wherever the frames came from."""
+        said = left_in_all(self._shot, self._cache, self._digests)
+        if said is not None:
+            self._listener.log("warning", said)
 
     def _on_substep(self, fraction: float) -> None:
         self._listener.check()

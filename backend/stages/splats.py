@@ -35,12 +35,16 @@ class PosedSplats:
 
     `gas` are those of smoke and fire, which are others in every frame.
     `turn` (c, 3, 3) are the rotations of captured ones since they were captured, if there are any.
+    `gone` (n,) bool are those that have left the domain, which are not seen; `domain` (2, 3) its
+    corners [m] where it has grown.
     """
 
     pose: SplatPose
     normal: Floats
     gas: GasSplats | None = None
     turn: Floats | None = None
+    gone: NDArray[np.bool_] | None = None
+    domain: NDArray[np.float64] | None = None
 
 
 def pose_splats(
@@ -71,7 +75,12 @@ def pose_splats(
     normal[solid] = deformed_normals(normal[solid], deformation)
     axes[loose] *= round_scale(simulated.deformation[round_])[:, None, None]
     normal[loose] = _or_else(simulated.surface_normal[round_], normal[loose])
-    posed = PosedSplats(SplatPose(mean, axes, prepared.rest_backing), normal)
+    gone = None
+    if simulated.gone is not None:
+        gone = np.zeros(len(mean), bool)
+        gone[carried] = simulated.gone
+    where = SplatPose(mean, axes, prepared.rest_backing)
+    posed = PosedSplats(where, normal, gone=gone, domain=simulated.domain)
     if prepared.captured is None or prepared.captured.harmonics.shape[1] == 1:
         return posed
     return replace(posed, turn=_turns(shot, arrays, prepared, simulated))

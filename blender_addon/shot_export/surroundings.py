@@ -138,6 +138,7 @@ def read_simulation(
         particles_per_cell=settings.particles_per_cell,
         domain=domain and read_domain(domain, metres),
         walls=settings.walls.lower(),
+        leaving=settings.leaving.lower(),
     )
 
 

@@ -64,6 +64,7 @@ class DeformingField:
         self._mesh = MovingMesh(collider.vertices, collider.triangles, collider.thickness)
         self._used = np.unique(collider.triangles)
         self._ends = (collider.vertices, collider.vertices)
+        self._poses: tuple[Reals, Reals] | None = None
         self._seconds, self._way, self._parts = 1.0, 0.0, 1
         self._place: tuple[Reals, float, tuple[int, int, int]] = (np.zeros(3), 0.0, (0, 0, 0))
         self._sampled: int | None = None
@@ -86,11 +87,18 @@ class DeformingField:
         h, before = self._layout.spacing, (self._ends[1], self._way, self._place)
         way = float(np.linalg.norm((end - start)[self._used], axis=1).max())
         self._ends, self._way, self._seconds = (start, end), way, seconds
+        self._poses = poses
         self._parts = max(1, math.ceil(way / (STRIDE * h)))
         self._place = self._placed(poses)
         still = way == 0.0 and before[1] == 0.0 and np.array_equal(before[0], start)
         if not (still and _same(before[2], self._place)):
             self._sampled = None
+
+    def lay(self, layout: Layout) -> None:
+        """Take another grid, in the midst of an interval too."""
+        self._layout = layout
+        if self._poses is not None:
+            self._place, self._sampled = self._placed(self._poses), None
 
     def _placed(self, poses: tuple[Reals, Reals]) -> tuple[Reals, float, tuple[int, int, int]]:
         """Return origin, spacing and shape of nodes that hold the surface all the way."""

@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..fields import Field
 from .forces.given import BodyPush, Hold, Impulse
 from .materials.laws import Law
+from .state import Layout
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,8 @@ class Domain:
     spacing: float
     shape: tuple[int, int, int]
     walls: Literal["open", "slip", "stick"]
-    "Open: what leaves is frozen there and counted. Slip: nothing passes, all slides. Stick: holds."
+    """Open: what leaves takes no part any more, and is counted; or the domain grows (growth). Slip:
+    nothing passes, all slides. Stick: holds."""
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class Advance:
     top_speed: float
     "m/s, along the fastest axis."
     left: int
-    "Particles outside of the open domain so far; they stay where they left it."
+    "Particles that have left the open domain so far; they take part in nothing any more."
 
 
 class Diverged(RuntimeError):
@@ -124,6 +126,30 @@ class Diverged(RuntimeError):
         self.particle = particle
         self.body = body
         self.reason = reason
+
+
+def first_values(
+    given: Particles | Tracers, layout: Layout, mass: NDArray[np.float64]
+) -> dict[str, NDArray[Any]]:
+    """Return what the arrays of particles, of these masses (n,) [kg], or tracers begin with."""
+    count = len(given.position)
+    values: dict[str, NDArray[Any]] = {
+        "index": np.arange(count, dtype=np.int32),
+        "deformation": np.broadcast_to(np.eye(3, dtype=np.float32), (count, 3, 3)),
+        "body": np.asarray(given.body, np.int32),
+    }
+    values["cell"], values["offset"] = layout.split(given.position)
+    if isinstance(given, Tracers):
+        return values | {"gone": np.zeros(count, np.int32)}
+    return values | {
+        "velocity": np.asarray(given.velocity, np.float32),
+        "gradient": np.zeros((count, 3, 3), np.float32),
+        "stress": np.zeros((count, 6), np.float32),
+        "mass": mass.astype(np.float32),
+        "volume": np.asarray(given.volume, np.float32),
+        "history": np.zeros(count, np.float32),
+        "law": np.asarray(given.law, np.int32),
+    }
 
 
 def check_inside(domain: Domain, what: str, position: NDArray[np.float32]) -> None:

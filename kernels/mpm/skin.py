@@ -11,7 +11,8 @@ about the weighted means c and C. `e` draws F to Fm, the mean of the particles' 
 where neighbours lie flat. Where a body tears, a point goes with the particle that is nearest at
 rest: neighbours that part from that one fade, and are gone before the crack is two cells
 wide, so that no point hangs between its sides. Nothing is remembered: where a point is follows from
-one frame's particles alone, and how it moves from those of two.
+one frame's particles alone, and how it moves from those of two. What has
+left the domain counts no more, and a point has left it with its nearest particle.
 """
 
 import numpy as np
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from ..array_types import Floats as FloatsIn
-from ..array_types import Mat3s, Spans, Table, Vec3s, f32, mat3, vec3
+from ..array_types import Ints, Mat3s, Spans, Table, Vec3s, f32, mat3, vec3
 
 Floats = NDArray[np.float32]
 
@@ -64,20 +65,28 @@ class Skin:
         self._near[points, :count] = particles[near]
         self._spacing[points] = reach[:, 0] / count ** (1 / 3)
 
-    def pose(self, position: Floats, deformation: Floats) -> tuple[Floats, Floats]:
+    def pose(
+        self, position: Floats, deformation: Floats, gone: NDArray[np.bool_] | None = None
+    ) -> tuple[Floats, Floats]:
         """Return the points' positions (m, 3) [m] and total deformation gradients (m, 3, 3).
 
-        `position` (n, 3) and `deformation` (n, 3, 3) are the particles now.
+        `position` (n, 3) and `deformation` (n, 3, 3) are the particles now, `gone` (n,) those of
+        them that have left the domain.
         """
         mean = np.empty_like(self._point)
         gradient = np.empty((len(mean), 3, 3), np.float32)
+        left = np.zeros(len(position), np.int32) if gone is None else gone.astype(np.int32)
         if len(mean):
             place(
                 self._near, self._weight, self._spacing, self._point, self._rest,
                 np.ascontiguousarray(position, np.float32),
-                np.ascontiguousarray(deformation, np.float32), FRAYED, TORN, mean, gradient,
+                np.ascontiguousarray(deformation, np.float32), left, FRAYED, TORN, mean, gradient,
             )  # fmt: skip
         return mean, gradient
+
+    def gone(self, gone: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Return which points (m,) have left the domain with the particles (n,) that are `gone`."""
+        return np.asarray(gone[self._near[:, 0]], bool)
 
 
 @ti.kernel
@@ -89,6 +98,7 @@ def place(
     rest: Vec3s,  # [n] X_i, m
     position: Vec3s,  # [n] x_i, m
     deformation: Mat3s,  # [n]
+    gone: Ints,  # [n]
     frayed: f32,
     torn: f32,
     mean: Vec3s,  # [m] x, m
@@ -104,7 +114,7 @@ def place(
             i = near[s, j]
             before, now = rest[i] - rest_at, position[i] - at
             parted = now.norm() / (before.norm() + SLACK * spacing[s])
-            if parted < torn:
+            if parted < torn and (gone[i] == 0 or gone[first] == 1):
                 left = ti.min((torn - parted) / (torn - frayed), 1.0)
                 w = weight[s, j] * left * left * (3.0 - 2.0 * left)
                 total += w

@@ -11,27 +11,29 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from .colliders import Plane
 from .contact.given import Meeting, one_field
 from .deforming import Solid
 from .forces.acting import Acting
 from .forces.given import Region
-from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside
+from .growth import Growth, Sides, grown
+from .input import Advance, Diverged, Domain, Particles, Push, Tracers, check_inside, first_values
 from .materials.laws import Law
 from .materials.table import CREAM, KIND, WATER, WAVE2, viscous_step, wave_step
-from .state import Points
+from .state import FROZEN, Points
 from .stepper import Stepper
 from .totals import (
     Sample,
     Totals,
+    count_left,
     look_at_particles,
     measure_bodies,
     sample_particles,
     tally_bodies,
     together,
 )
+from .tracers import parents_of
 
 __all__ = ["Advance", "Diverged", "Domain", "MpmSolver", "Particles", "Push", "Totals", "Tracers"]
 
@@ -73,7 +75,8 @@ class MpmSolver:
     """Particles, tracers, grid and colliders of one simulation.
 
     Without a `meeting` all bodies share one motion where they touch. `largest_step` [s] bounds
-    the substep from above beyond what the CFL condition asks.
+    the substep from above beyond what the CFL condition asks. With `growth` an open domain grows
+    with what comes near to its sides.
     Raises ValueError for particles or tracers that lie outside of the domain or are not finite.
     """
 
@@ -90,10 +93,12 @@ class MpmSolver:
         rigid: Rigid | None = None,
         meeting: Meeting | None = None,
         largest_step: float = math.inf,
+        growth: Growth | None = None,
     ) -> None:
         check_inside(domain, "particles", particles.position)
         check_inside(domain, "tracers", tracers.position)
-        self._domain = domain
+        self.domain = self._first = domain
+        self._growth = growth
         self._laws = tuple(laws)
         self._largest_step = min(largest_step, viscous_step(laws, domain.spacing))
         self._round = np.asarray(tracers.round, bool)
@@ -103,9 +108,10 @@ class MpmSolver:
         if len(meeting.field) < bodies:
             raise ValueError(f"Expected to be told how {bodies} bodies meet, got {meeting}.")
         self._stepper = Stepper(domain, laws, counts, colliders, ground, meeting)
-        mass = particles.masses(laws)
-        self._load(particles, mass, tracers)
-        self._parents = _parents(particles, tracers)
+        mass, layout = particles.masses(laws), self._stepper.layout
+        self._stepper.particles.load(first_values(particles, layout, mass))
+        self._stepper.tracers.load(first_values(tracers, layout, mass))
+        self._parents = parents_of(particles, tracers)
         self._acting = Acting(domain, regions, particles, mass)
         self._rigid = rigid
         self._gravity = np.zeros(3)
@@ -122,31 +128,6 @@ class MpmSolver:
         self._steps: list[float] = []
         self._placed: list[Floats] = []
 
-    def _load(self, particles: Particles, mass: NDArray[np.float64], tracers: Tracers) -> None:
-        layout = self._stepper.layout
-        for given, points in (
-            (particles, self._stepper.particles),
-            (tracers, self._stepper.tracers),
-        ):
-            count = points.count
-            values: dict[str, NDArray[Any]] = {
-                "index": np.arange(count, dtype=np.int32),
-                "deformation": np.broadcast_to(np.eye(3, dtype=np.float32), (count, 3, 3)),
-                "body": np.asarray(given.body, np.int32),
-            }
-            values["cell"], values["offset"] = layout.split(given.position)
-            if isinstance(given, Particles):
-                values |= {
-                    "velocity": np.asarray(given.velocity, np.float32),
-                    "gradient": np.zeros((count, 3, 3), np.float32),
-                    "stress": np.zeros((count, 6), np.float32),
-                    "mass": mass.astype(np.float32),
-                    "volume": np.asarray(given.volume, np.float32),
-                    "history": np.zeros(count, np.float32),
-                    "law": np.asarray(given.law, np.int32),
-                }
-            points.load(values)
-
     # ---- stepping
 
     def advance(
@@ -161,21 +142,21 @@ class MpmSolver:
 
         `on_substep` gets the fraction done after every substep and may raise: the state is then
         undefined until `restore`. `caution` scales the longest step that is taken. Raises Diverged
-        where the simulation blows up.
+        where the simulation blows up, and what the growth raises.
         """
         self._gravity = np.asarray(push.gravity, float)
         force = push.force()
         self._acting.begin(push, seconds)
         self._stepper.begin(push, seconds)
-        self._sweep = self._longest_sweep(push, seconds)
         # Every interval starts sorted, so that a restored one goes on with the same bits.
-        self._sort()
+        self._sort_with_room()
+        self._sweep = self._longest_sweep(push, seconds)
         done, count, smallest, top = 0.0, 0, math.inf, self._top_speed
         while done < seconds * (1 - 1e-9):
+            if self._drift > DRIFT and self._sort_with_room():
+                self._sweep = self._longest_sweep(push, seconds)
             rest = seconds - done
             dt = rest / max(1, math.ceil(rest / (caution * self._step_limit()) - 1e-6))
-            if self._drift > DRIFT:
-                self._sort()
             self._acting.place(done, dt, self._last_step)
             if self._rigid:
                 self._rigid.kick(push, force, (seconds, done, dt, self._last_step))
@@ -192,7 +173,7 @@ class MpmSolver:
         return Advance(count, smallest if count else 0.0, top, self._left)
 
     def _step_limit(self) -> float:
-        h = self._domain.spacing
+        h = self.domain.spacing
         wave = wave_step(self._top_wave, h)
         fastest = max(self._top_speed, self._rigid.top_speed() if self._rigid else 0.0)
         stride = STRIDE * h / max(fastest + self._acting.coming_speed, 1e-9)
@@ -200,14 +181,14 @@ class MpmSolver:
 
     def _longest_sweep(self, push: Push, seconds: float) -> float:
         """Return the longest substep [s] in which no collider passes over nodes."""
-        h, low = self._domain.spacing, np.asarray(self._domain.origin)
-        box = low, low + h * np.asarray(self._domain.shape)
+        h, low = self.domain.spacing, np.asarray(self.domain.origin)
+        box = low, low + h * np.asarray(self.domain.shape)
         ways = zip(self._stepper.colliders, push.collider_from, push.collider_to, strict=True)
         speed = max((one.top_speed(a, b, seconds, box) for one, a, b in ways), default=0.0)
         return max(SWEEP * h / max(speed, 1e-9), seconds / MOST_STEPS)
 
     def _substep(self, dt: float, force: NDArray[np.float64], tables: list[Floats]) -> None:
-        stepper, acting, h = self._stepper, self._acting, self._domain.spacing
+        stepper, acting, h = self._stepper, self._acting, self.domain.spacing
         self._placed = tables
         stepper.clear(self._pending)
         acting.before_scatter(stepper)
@@ -252,7 +233,7 @@ class MpmSolver:
         self._stepper.clear(self._pending)
         self._stepper.ride(self._steps)
         self._keep_tracers_out()
-        self._tracer_drift += sum(self._steps) * self._top_speed / self._domain.spacing
+        self._tracer_drift += sum(self._steps) * self._top_speed / self.domain.spacing
         self._pending = 0.0
         self._steps.clear()
 
@@ -265,6 +246,24 @@ class MpmSolver:
             self._stepper.leash(self._parents)
             self._stepper.clear(0.0)
             self._keep_tracers_out()
+
+    def _sort_with_room(self) -> bool:
+        """Sort; before, let the domain grow where matter is near its open sides: whether it did."""
+        self._ride()
+        grows = False
+        if self._growth is not None:
+            sides = self._stepper.wanted(self._growth)
+            grows = bool((sides != self._stepper.sides).any())
+            if grows:
+                self._growth.ask(grown(self._first, sides))
+                self._lay(sides)
+        self._sort()
+        return grows
+
+    def _lay(self, sides: Sides) -> None:
+        self._stepper.lay(self._first, sides)
+        self.domain = grown(self._first, sides)
+        self._acting.fit(self.domain)
 
     def _sort(self) -> None:
         # The grid's motion lies where the blocks were: it is used up before they change.
@@ -296,6 +295,20 @@ class MpmSolver:
         value, basis = np.linalg.eigh(f[kind == CREAM])
         f[kind == CREAM] = (basis * np.sqrt(value)[:, None, :]) @ basis.transpose(0, 2, 1)
         return particles.in_first_order(f)
+
+    def left(self) -> NDArray[np.int64]:
+        """Count each body's particles that have left the domain, (bodies,)."""
+        return count_left(self._stepper.particles, len(self._stepper.layers.first))
+
+    def gone(self) -> NDArray[np.bool_]:
+        """Return which particles (n,) have left the domain."""
+        particles = self._stepper.particles
+        return particles.in_first_order(particles.law.to_numpy() == FROZEN)
+
+    def tracer_gone(self) -> NDArray[np.bool_]:
+        """Return which tracers (m,) have left the domain; they lie where they last were of use."""
+        tracers = self._stepper.tracers
+        return tracers.in_first_order(tracers.gone.to_numpy() > 0)
 
     def tracer_position(self) -> Floats:
         """Tracer positions [m], (m, 3), world."""
@@ -359,11 +372,14 @@ class MpmSolver:
         numbers = (self._top_speed, self._top_wave, self._last_step, self._tracer_drift)
         saved |= self._rigid.checkpoint() if self._rigid else {}
         rest = (self._left, *self._gravity, *self._acting.clock)
+        saved["sides"] = self._stepper.sides.copy()
         return saved | {"state": np.array([*numbers, *rest], np.float64)}
 
     def restore(self, saved: dict[str, NDArray[Any]]) -> None:
         """Go back to a checkpoint of this solver or of one made from the same input."""
         self._stepper.clear_motion()
+        if (saved["sides"] != self._stepper.sides).any():
+            self._lay(saved["sides"])
         self._pending, self._unpushed = 0.0, 0.0
         self._steps.clear()
         for prefix, points in self._point_sets():
@@ -378,17 +394,3 @@ class MpmSolver:
 
     def _point_sets(self) -> tuple[tuple[str, Points], ...]:
         return ("particle_", self._stepper.particles), ("tracer_", self._stepper.tracers)
-
-
-def _parents(particles: Particles, tracers: Tracers) -> NDArray[np.int32]:
-    """Return for each tracer the nearest particle of its body, of any where its body has none."""
-    if len(particles.position) == 0:
-        return np.zeros(0, np.int32)
-    parent = np.zeros(len(tracers.position), np.int32)
-    for body in np.unique(tracers.body):
-        mine = np.flatnonzero(tracers.body == body)
-        own = np.flatnonzero(particles.body == body)
-        if len(own) == 0:
-            own = np.arange(len(particles.position))
-        parent[mine] = own[cKDTree(particles.position[own]).query(tracers.position[mine])[1]]
-    return parent

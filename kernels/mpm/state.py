@@ -25,11 +25,19 @@ FROZEN = -1
 class Layout:
     """Where the nodes of a padded grid lie in memory and in the world."""
 
-    origin: tuple[float, float, float]
-    "World position [m] of the domain's corner, which is node (PAD, PAD, PAD)."
+    start: tuple[float, float, float]
+    "World position [m] of the domain's corner before it grew."
     spacing: float
     cells: tuple[int, int, int]
     "Cells of the domain."
+    gained: tuple[int, int, int] = (0, 0, 0)
+    "Those of them that it has grown by before its first corner."
+
+    @property
+    def origin(self) -> tuple[float, float, float]:
+        """World position [m] of the domain's corner, which is node (PAD, PAD, PAD)."""
+        x, y, z = (at - self.spacing * n for at, n in zip(self.start, self.gained, strict=True))
+        return x, y, z
 
     @property
     def nodes(self) -> tuple[int, int, int]:
@@ -46,17 +54,24 @@ class Layout:
         nx, ny, nz = self.nodes
         return nx * ny * nz
 
+    def larger(self, sides: NDArray[np.int64]) -> "Layout":
+        """Return the layout with so many cells more, (2, 3): before and behind along x, y, z."""
+        (a, b, c), (x, y, z) = sides[0].tolist(), (sides.sum(axis=0) + self.cells).tolist()
+        return Layout(self.start, self.spacing, (x, y, z), (a, b, c))
+
     def split(self, position: NDArray[np.float32]) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """Turn world positions (n, 3) into base nodes (n, 3) and offsets (n, 3)."""
-        at = (position.astype(np.float64) - self.origin) / self.spacing
+        at = (position.astype(np.float64) - self.start) / self.spacing
         middle = np.floor(at + 0.5)
-        base = (middle.astype(np.int64) + PAD - 1).clip(0, np.array(self.nodes) - 3)
+        base = middle.astype(np.int64) + np.array(self.gained) + PAD - 1
+        base = base.clip(0, np.array(self.nodes) - 3)
         return base.astype(np.int32), (at - middle).astype(np.float32)
 
     def join(self, cell: NDArray[np.int32], offset: NDArray[np.float32]) -> NDArray[np.float64]:
         """Turn base nodes and offsets back into world positions (n, 3)."""
-        at = (cell + (1 - PAD) + offset.astype(np.float64)) * self.spacing
-        return np.asarray(at + np.asarray(self.origin))
+        # From where the domain began, so that nothing moves by a rounding as it grows.
+        at = (cell - np.array(self.gained) + (1 - PAD) + offset.astype(np.float64)) * self.spacing
+        return np.asarray(at + np.asarray(self.start))
 
 
 @dataclass
@@ -79,7 +94,7 @@ class Points:
     def arrays(self) -> list[Any]:
         return [getattr(self, name) for name in self.names]
 
-    def in_first_order(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
+    def in_first_order(self, values: NDArray[Any]) -> NDArray[Any]:
         """Put rows in the present order back into the order in which the points were given."""
         result = np.empty_like(values)
         result[self.index.to_numpy()] = values
@@ -117,6 +132,7 @@ class TracerArrays(Points):
 
     deformation: Any  # [m, 3, 3] total F
     body: Any  # [m] i32
+    gone: Any  # [m] i32, 1 from where it has left the domain
 
 
 def empty_particles(count: int) -> ParticleArrays:
@@ -149,6 +165,7 @@ def empty_tracers(count: int) -> TracerArrays:
         index=ti.ndarray(ti.i32, rows),
         deformation=ti.Matrix.ndarray(3, 3, ti.f32, rows),
         body=ti.ndarray(ti.i32, rows),
+        gone=ti.ndarray(ti.i32, rows),
     )
 
 
@@ -172,9 +189,10 @@ def take_particles(
 @ti.kernel
 def take_tracers(
     rows: Ints, cell: Cells, offset: Vec3s, index: Ints, deformation: Mat3s, body: Ints,
-    to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_deformation: Mat3s, to_body: Ints,
+    gone: Ints, to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_deformation: Mat3s,
+    to_body: Ints, to_gone: Ints,
 ):  # fmt: skip
     for p in rows:
         r = rows[p]
         to_cell[p], to_offset[p], to_index[p] = cell[r], offset[r], index[r]
-        to_deformation[p], to_body[p] = deformation[r], body[r]
+        to_deformation[p], to_body[p], to_gone[p] = deformation[r], body[r], gone[r]

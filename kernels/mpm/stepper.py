@@ -18,6 +18,7 @@ from .contact.given import Meeting, bonds
 from .contact.layers import Layers
 from .deforming import DeformingField, Solid, field_of
 from .forces import holds, pushes
+from .growth import Growth, Sides, moved_out, no_growth
 from .input import Diverged, Domain, Push
 from .materials import update
 from .materials.laws import Law
@@ -66,7 +67,10 @@ class Stepper:
         meeting: Meeting,
     ) -> None:
         particle_count, tracer_count = counts
-        self.layout = grid_layout(domain, ground)
+        self.on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
+        self.layout = self._first = grid_layout(domain, ground)
+        self.sides = no_growth()
+        "How many cells the sides of the domain have moved out by."
         self.layers = Layers(meeting, self.layout)
         self._meeting = meeting
         self._bonds = bonds(meeting)
@@ -75,19 +79,15 @@ class Stepper:
         self._flows = int((self.table[:, KIND].astype(int) & FLUID).any())
         self._walls = WALLS[domain.walls]
         self._ground = ground
-        origin, h = np.asarray(self.layout.origin), domain.spacing
-        low = (np.asarray(domain.origin) - origin) / h
-        self._low, self._high = low, low + np.asarray(domain.shape)
-        self._floor = (ground.height - origin[2]) / h if ground else -1.0
+        self._set_border(domain)
         self.colliders = [field_of(solid, self.layout) for solid in solids]
         self.particles = state.empty_particles(particle_count)
         self._spare_particles = state.empty_particles(particle_count)
         self.tracers = state.empty_tracers(tracer_count)
         self._spare_tracers = state.empty_tracers(tracer_count)
-        self._sorter = Sorter(self.layout, serial=ti.cfg.arch in (ti.x64, ti.arm64))
+        self._sorter = Sorter(self.layout, serial=self.on_cpu)
         self._plan = Plan.none()
         self._make_nodes(1)
-        self.on_cpu = ti.cfg.arch in (ti.x64, ti.arm64)
         rows = max(particle_count, 1)
         runs = -(-rows // transfer.RUN) if self.on_cpu else 1
         self._report = np.zeros((runs, transfer.REPORT), np.float32)
@@ -102,6 +102,51 @@ class Stepper:
         self._flow = ti.ndarray(ti.i32, count)
         self._owner = ti.ndarray(ti.i32, count if layers > 1 else 1)
         self._held: Any = None
+
+    def _set_border(self, first: Domain) -> None:
+        """Note where the domain and the ground end, in cells from node PAD; `first` as it began."""
+        origin, h = np.asarray(self._first.origin), first.spacing
+        self._low = (np.asarray(first.origin) - origin) / h
+        self._high = self._low + self.sides.sum(axis=0) + first.shape
+        self._floor = -1.0
+        if self._ground is not None:
+            self._floor = (self._ground.height - origin[2]) / h + float(self.sides[0, 2])
+
+    @property
+    def _closed(self) -> NDArray[np.bool_]:
+        """Which sides (2, 3), low and high, nothing gets through."""
+        closed = np.full((2, 3), self._walls != grid.OPEN_WALL)
+        closed[0, 2] |= self._floor > self._low[2] - transfer.ON_GROUND
+        return closed
+
+    def wanted(self, growth: Growth) -> Sides:
+        """Return how far the sides of the domain are to be out, as matter comes near to them."""
+        p, box = self.particles, np.empty((1, 6), np.int32)
+        box[:, :3], box[:, 3:] = np.iinfo(np.int32).max, np.iinfo(np.int32).min
+        one = np.zeros(len(self.layers.first), np.int32)
+        layers.bound_fields(one, p.body, p.law, p.cell, box)
+        # A particle is within half a cell of the middle of its stencil.
+        low, high = box.reshape(2, 3).astype(float) + (1 - PAD)
+        room = np.stack([low - 0.5 - self._low, self._high - high - 0.5])
+        room[self._closed] = np.inf
+        return moved_out(self._first, self.sides, room, growth)
+
+    def lay(self, first: Domain, sides: Sides) -> None:
+        """Lay the grid anew with its sides out so far; `first` is the domain as it began.
+
+        The lattice stays, and all that is on it. The grid must hold no motion.
+        """
+        shift = sides[0] - self.sides[0]
+        self.sides, self.layout = sides.copy(), self._first.larger(sides)
+        self._set_border(first)
+        for points in (self.particles, self.tracers):
+            points.cell.from_numpy((points.cell.to_numpy() + shift).astype(np.int32))
+        self.layers.lay(self.layout)
+        for field in self.colliders:
+            if isinstance(field, DeformingField):
+                field.lay(self.layout)
+        self._sorter, self._plan = Sorter(self.layout, serial=self.on_cpu), Plan.none()
+        self._make_nodes(self._made_layers)
 
     @property
     def _strides(self) -> tuple[int, int]:
@@ -317,7 +362,8 @@ class Stepper:
     def leash(self, parents: NDArray[np.int32]) -> None:
         """Bring lost tracers back to their `parents` (m,), particles as they were given.
 
-        The grid must hold the particles' mass.
+        Those beyond an open side, and lost ones whose parent is, are gone. The grid must hold the
+        particles' mass.
         """
         t, p = self.tracers, self.particles
         row = np.empty(p.count, np.int32)
@@ -325,8 +371,13 @@ class Stepper:
         parent = row[parents[t.index.to_numpy()]]
         tracers.leash(
             *self._strides, self.layout.spacing, LOST, LEASH, parent, self.layers.first, self._grid,
-            p.cell, p.offset, p.mass, p.volume, t.body, t.cell, t.offset,
+            p.cell, p.offset, p.mass, p.volume, p.law, t.body, t.cell, t.offset, t.gone,
         )  # fmt: skip
+        shut, far = self._closed, 1e9
+        if not shut.all():
+            low, high = np.where(shut[0], -far, self._low), np.where(shut[1], far, self._high)
+            box = ti.math.vec3(*low), ti.math.vec3(*high)
+            tracers.mark_gone(*box, t.cell, t.offset, t.gone)
 
     def normals(self) -> Floats:
         """Unit normals down the gradient of mass at the tracers, in their present order."""

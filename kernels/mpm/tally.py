@@ -223,7 +223,7 @@ def look(
     history: Floats,
     place: Reals2,  # [those seen, 3] m, world
     values: Reals2,  # [those seen, 3] speed m/s, strain, damage
-    seen: Ints,  # [those seen] body
+    seen: Ints,  # [those seen] body, -1 outside of the domain
 ):
     for p in law:
         if index[p] % every == 0:
@@ -233,8 +233,9 @@ def look(
             for d in ti.static(range(3)):
                 place[at, d] = x[d]
             v = dvec3(velocity[p][0], velocity[p][1], velocity[p][2])
-            seen[at] = body[p]
+            seen[at] = -1
             if law[p] != FROZEN:
+                seen[at] = body[p]
                 values[at, 0] = v.norm()
                 if kind == t.WATER:
                     values[at, 1] = abs(ti.log(ti.max(f[0, 0], LEAST))) / 3.0

@@ -53,7 +53,7 @@ class Sample:
     """Some of the particles, as they are now; n of them, in the order in which they were given.
 
     `position` (n, 3) m world, `speed` (n,) m/s, `strain` (n,) the largest |log| of a principal
-    stretch, `damage` (n,) the share of strength lost, `body` (n,).
+    stretch, `damage` (n,) the share of strength lost, `body` (n,), -1 of those that have left.
     """
 
     position: Vector
@@ -109,6 +109,12 @@ def tally_bodies(
     return {int(number): _totals(rows[number], gravity) for number in there}
 
 
+def count_left(particles: ParticleArrays, bodies: int) -> NDArray[np.int64]:
+    """Count the particles of each of so many bodies that have left the domain."""
+    left = particles.law.to_numpy()[: particles.count] == FROZEN
+    return np.bincount(particles.body.to_numpy()[: particles.count][left], minlength=bodies)
+
+
 def look_at_particles(
     particles: ParticleArrays, layout: Layout, table: NDArray[np.float32], every: int
 ) -> Sample:
@@ -148,7 +154,7 @@ def sample_particles(
         one, mine = laws[number], law == number
         strain[mine], lost[mine] = strain_of(one, f[mine]), damage(one, history[mine])
     speed[law == FROZEN] = 0.0
-    body = particles.body.to_numpy()[chosen]
+    body = np.where(law == FROZEN, -1, particles.body.to_numpy()[chosen]).astype(np.int32)
     return Sample(position[chosen], speed, strain, lost, body)
 
 

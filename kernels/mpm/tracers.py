@@ -7,7 +7,10 @@ particles took are composed in closed form, (I + dt L)^N, to third order. So a t
 the particles that it started with, in steady motion up to terms of (N dt L)^4.
 """
 
+import numpy as np
 import taichi as ti
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from ..array_types import (
     Cell,
@@ -25,11 +28,29 @@ from ..array_types import (
     template,
     vec3,
 )
-from .state import PAD
+from .input import Particles, Tracers
+from .state import FROZEN, PAD
 from .transfer import gather_velocity, weights
 
+OUTSIDE = 0.5
+"""Cells beyond an open side from which on a tracer has left: those of a surface lie a little beyond
+their particles, which leave at the side itself."""
 FULL = 0.9999
 """Share of a stencil's weight on moving nodes from which on its moments are those of a full one."""
+
+
+def parents_of(particles: Particles, tracers: Tracers) -> NDArray[np.int32]:
+    """Return for each tracer the nearest particle of its body, of any where its body has none."""
+    if len(particles.position) == 0:
+        return np.zeros(0, np.int32)
+    parent = np.zeros(len(tracers.position), np.int32)
+    for body in np.unique(tracers.body):
+        mine = np.flatnonzero(tracers.body == body)
+        own = np.flatnonzero(particles.body == body)
+        if len(own) == 0:
+            own = np.arange(len(particles.position))
+        parent[mine] = own[cKDTree(particles.position[own]).query(tracers.position[mine])[1]]
+    return parent
 
 
 @ti.func
@@ -142,9 +163,11 @@ def leash(
     to_offset: Vec3s,
     particle_mass: Floats,
     volume: Floats,
+    law: Ints,
     body: Ints,
     cell: Cells,
     offset: Vec3s,
+    gone: Ints,  # [m] set to 1 where that particle has left the domain
 ):
     """Bring tracers that the matter has left back to the particle that they began beside."""
     for p in cell:
@@ -156,10 +179,23 @@ def leash(
             for k in ti.static(range(3)):
                 found += w[i][0] * w[j][1] * w[k][2] * mass[line + k][3]
         q = parent[p]
-        if found < least * h**3 * particle_mass[q] / volume[q]:
+        lost = found < least * h**3 * particle_mass[q] / volume[q]
+        if lost and law[q] == FROZEN:
+            gone[p] = 1
+        elif lost and gone[p] == 0:
             arm = float(cell[p] - to_cell[q]) + offset[p] - to_offset[q]
             arm *= ti.min(1.0, reach / ti.max(arm.norm(), 1e-9))
             at = to_offset[q] + arm
             step = ti.floor(at + 0.5)
             cell[p] = to_cell[q] + int(step)
             offset[p] = at - step
+
+
+@ti.kernel
+def mark_gone(low: Vec3, high: Vec3, cell: Cells, offset: Vec3s, gone: Ints):
+    """Note which tracers have left a domain from `low` to `high`, in cells from node PAD."""
+    for p in cell:
+        for d in ti.static(range(3)):
+            x = float(cell[p][d] + 1 - PAD) + offset[p][d]
+            if x < low[d] - OUTSIDE or x > high[d] + OUTSIDE:
+                gone[p] = 1

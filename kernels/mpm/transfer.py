@@ -41,6 +41,8 @@ RUN = 2048
 SPEED, WAVE, FAILED, REASON, LEFT = 0, 1, 2, 3, 4
 REPORT = 5
 NOT_FINITE, TOO_FAST = 1, 2
+ON_GROUND = 1e-3
+"""Cells by which the ground may lie under the domain, by rounding, and still close its low side."""
 
 
 @ti.func
@@ -200,7 +202,8 @@ def move(
         x = float(now[d] + 1 - PAD) + at[d]
         least = ti.max(floor, low[d]) if ti.static(d == 2) else low[d]
         if x < least or x > high[d]:
-            if open_walls == 0 or (x < least and least > low[d]):
+            on_ground = x < least and floor > low[d] - ON_GROUND if ti.static(d == 2) else False
+            if open_walls == 0 or on_ground:
                 x = ti.math.clamp(x, least, high[d])
                 whole = ti.floor(x + 0.5)
                 now[d] = int(whole) + PAD - 1

@@ -339,6 +339,7 @@ def test_world_ground_domain_and_gravity(scene):
     settings.domain = add_cube(scene, "Domain", size=4)
     settings.domain.location = (0, 0, 1)
     settings.walls, settings.resolution, settings.seed = "OPEN", 48, 5
+    settings.leaving = "GROW"
     add_cube(scene, "Thing", role="DYNAMIC")
     key(scene, "gravity", f1=(0, 0, -10), f10=(0, 0, 0))
     scene.render.film_transparent = True
@@ -349,6 +350,7 @@ def test_world_ground_domain_and_gravity(scene):
     assert shot.world.ground == contract.Ground(-1.5, contract.Contact("stick", 0.5))
     assert shot.simulation.domain == contract.Box((-2, -2, -1), (2, 2, 3))
     assert (shot.simulation.walls, shot.simulation.resolution, shot.seed) == ("open", 48, 5)
+    assert shot.simulation.leaving == "grow"
     assert [each.name for each in shot.bodies] == ["Thing"]
     gravity = exported.arrays.of(shot.gravity)
     assert gravity[0, 2] == -10

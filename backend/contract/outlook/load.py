@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from ..materials import Flowing, Material, Solid
 
-PARTICLE_STATE, TRACER_STATE = 156, 68
+PARTICLE_STATE, TRACER_STATE = 156, 72
 "Bytes of one in the solver, and in a checkpoint."
 PARTICLE_BYTES, TRACER_BYTES = 3 * PARTICLE_STATE + 60, 3 * TRACER_STATE + 100
 "State, its sorted twin, a checkpoint, and what goes in and out."
@@ -31,9 +31,14 @@ def grid_bytes(cells: Sequence[float], materials: Sequence[Material]) -> int:
         return 0
     x, y, z = (math.ceil(count) + 1 + 2 * PAD for count in cells)
     nodes = -(-x // BLOCK) * BLOCK * (-(-y // BLOCK) * BLOCK) * z
+    return nodes * node_bytes(materials)
+
+
+def node_bytes(materials: Sequence[Material]) -> int:
+    """Return the bytes of a node in all layers of a grid for bodies of these materials."""
     solid = sum(isinstance(each, Solid) for each in materials)
     layers = min(solid + any(isinstance(each, Flowing) for each in materials), LAYERS)
-    return nodes * layers * (NODE_BYTES + (SHARED_BYTES if layers > 1 else 0))
+    return layers * (NODE_BYTES + (SHARED_BYTES if layers > 1 else 0))
 
 
 def memory_bytes(particles: int, tracers: int, splats: int, grid: int) -> int:

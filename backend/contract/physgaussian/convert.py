@@ -109,7 +109,7 @@ def _simulation(config: Config, boxes: list[BoundingBox], told: list[str]) -> Si
             told.append("bounding_box: its walls hold all the time here.")
     if not boxes:
         told.append(
-            "bounding_box: none; what leaves the cube is frozen there, where PhysGaussian stops."
+            "bounding_box: none; what leaves the cube is hidden here, where PhysGaussian stops."
         )
     return SimulationSettings(
         resolution=cells, domain=Box(low, high), walls="slip" if boxes else "open"

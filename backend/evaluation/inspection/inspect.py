@@ -42,6 +42,7 @@ def summary_of(record: SimulationRecord, bodies: tuple[Curves, ...]) -> dict[str
         "frames": [record.frames[0].frame, record.frames[-1].frame],
         "particles": record.frames[0].particles,
         "left": max(frame.left for frame in record.frames),
+        "domain": _sizes(record),
         "substeps": {
             "least": min(steps, default=0),
             "median": float(np.median(steps)) if steps else 0.0,
@@ -54,6 +55,12 @@ def summary_of(record: SimulationRecord, bodies: tuple[Curves, ...]) -> dict[str
         "bodies": [_figures(body) for body in bodies],
         "all": _figures(all_together(bodies)),
     }
+
+
+def _sizes(record: SimulationRecord) -> list[list[float]]:
+    """Return the size [m] of the domain in the first frame and in the last, where it is known."""
+    known = [frame.domain for frame in (record.frames[0], record.frames[-1]) if frame.domain]
+    return [np.subtract(high, low).tolist() for low, high in known]
 
 
 def _figures(body: Curves) -> dict[str, Any]:
@@ -74,6 +81,12 @@ def _figures(body: Curves) -> dict[str, Any]:
     return figures
 
 
+def _grown(sizes: list[list[float]]) -> list[str]:
+    """Say how the domain has grown, if it has."""
+    said = [" x ".join(f"{length:.3g}" for length in size) for size in sizes]
+    return [f"the domain grew from {said[0]} m to {said[-1]} m"] if len(set(said)) > 1 else []
+
+
 def told(record: SimulationRecord, summary: dict[str, Any]) -> str:
     """Say the summary in lines of plain text."""
     first, last = summary["frames"]
@@ -84,6 +97,7 @@ def told(record: SimulationRecord, summary: dict[str, Any]) -> str:
         f"substeps a frame: {steps['least']} to {steps['most']}, median {steps['median']:.0f}; "
         f"shortest {summary['smallest_step']:.3g} s",
         f"fastest {summary['top_speed']:.3g} m/s; {summary['left']:,} particles left the domain",
+        *_grown(summary["domain"]),
         f"made in {summary['seconds']:.1f} s: "
         f"{summary['particle_steps_per_second'] / 1e6:.2f} million particle-steps a second",
         "",

@@ -20,6 +20,8 @@ GRAIN = 1 / 32
 "Cells to which positions are exact: single precision grows coarse far from the origin."
 SLACK = 5e-5
 "Cells that a body may stick out: rounding."
+MOST_GROWTH = 4
+"Times its longest side that each side of a domain may move out by, where it grows."
 
 
 def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain | None:
@@ -50,6 +52,12 @@ def domain_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Domain |
         shape=(int(cells[0]), int(cells[1]), int(cells[2])),
         walls="open" if shot.simulation.domain is None else shot.simulation.walls,
     )
+
+
+def growth_cells(shot: Shot, domain: Domain) -> int:
+    """Return how many cells each side of the domain may move out by: none unless it grows."""
+    grows = shot.simulation.leaving == "grow" and domain.walls == "open"
+    return MOST_GROWTH * max(domain.shape) if grows else 0
 
 
 def automatic_box(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape]) -> Box:

@@ -10,6 +10,7 @@ from ....kernels.mesh_distance import signed_distance_grid
 from ....kernels.mpm.colliders import Collider, Plane
 from ....kernels.mpm.contact.given import Meeting
 from ....kernels.mpm.deforming import DeformingCollider
+from ....kernels.mpm.growth import grown
 from ....kernels.mpm.materials.laws import Law
 from ....kernels.mpm.solver import Domain, Particles
 from ....kernels.rigid.shape import Solid
@@ -19,6 +20,7 @@ from ...contract.materials import Flowing, Rigid
 from ...contract.outlook.standing import particle_edge
 from ...contract.shot import Body, Shot
 from .deforming import MovingSurface
+from .domain import growth_cells
 from .laws import factors, laws_of
 from .rigid import RigidMatter, rigid_matter
 from .sampling import is_inside, lattice_inside
@@ -70,7 +72,8 @@ def matter_of(shot: Shot, arrays: ArraySet, shapes: Sequence[Shape], domain: Dom
     plane = None
     if ground is not None:
         plane = Plane(ground.height, ground.contact.boundary, ground.contact.friction)
-    at_start = [_collider(shot, arrays, shot.bodies[i], shapes[i], domain) for i in touched]
+    room = grown(domain, np.full((2, 3), growth_cells(shot, domain)))
+    at_start = [_collider(shot, arrays, shot.bodies[i], shapes[i], room) for i in touched]
     around = list(zip(touched, at_start, strict=True))
     rigid = None
     if solid:

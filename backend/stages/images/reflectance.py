@@ -1,6 +1,6 @@
 """Looks as artists give them, as light meets them; called by render, once for a shot."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +33,13 @@ class Surface:
     opacity: Array
     lit: Array
     water: Array
+
+    def without(self, gone: Array | None) -> "Surface":
+        """Return the surface with nothing to be seen of some splats, (n,) bool."""
+        if gone is None:
+            return self
+        opacity = np.where(gone, np.float32(0), self.opacity)
+        return replace(self, opacity=opacity, water=self.water & ~gone)
 
 
 def surface_of(shot: Shot, looks: "SplatLooks") -> Surface:

@@ -192,25 +192,26 @@ def lit_rows(
     `others` are the poses in the frames before and after.
     """
     shot, view = scene.shot, scene.view(frame)
+    surface, arena = scene.surface.without(posed.gone), scene.arena.around(posed.domain)
     veil = veil_of(shot, posed.gas.frame) if posed.gas is not None else None
     lamps = []
     for lamp in lamps_at(shot, scene.arrays, frame):
         listener.check()
         shadow = None
         if shot.render.shadows:
-            shadow = cast_shadow(lamp, scene.arena, posed.pose, scene.surface.opacity)
+            shadow = cast_shadow(lamp, arena, posed.pose, surface.opacity)
         lamps.append((lamp, shadow))
     if posed.gas is not None:
         lamps += [(lamp, None) for lamp in flame_lamps(posed.gas)]
     listener.check()
     shaded = shade(
-        seen_from(scene.surface, scene.captured, posed, view.eye),
+        seen_from(surface, scene.captured, posed, view.eye),
         posed.pose,
         posed.normal,
         eye=view.eye,
         ambient=np.array(shot.world.ambient, np.float32),
         lamps=lamps,
-        nearness=Nearness(scene.arena, posed.pose, posed.normal, scene.surface.opacity),
+        nearness=Nearness(arena, posed.pose, posed.normal, surface.opacity),
         veil=veil,
     )
     listener.check()

@@ -40,6 +40,12 @@ class Arena:
         center: Array = (self.corners.min(0) + self.corners.max(0)) / 2
         return center
 
+    def around(self, box: Array | None) -> "Arena":
+        """Return the arena with room for a box, low and high corner (2, 3)."""
+        if box is None:
+            return self
+        return Arena(np.concatenate([self.corners, _box_corners(box[0], box[1])]))
+
     @property
     def radius(self) -> float:
         return float(np.linalg.norm(self.corners - self.center, axis=1).max())

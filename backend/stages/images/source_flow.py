@@ -56,7 +56,7 @@ def _motion_of(
         posed.pose,
         scene.view(here[0]),
         color=np.zeros_like(posed.normal),
-        opacity=scene.surface.opacity,
+        opacity=scene.surface.without(posed.gone).opacity,
         normal=posed.normal,
         index=scene.body,
         after=(other[1].pose, scene.view(other[0])),

@@ -26,6 +26,7 @@ from ..captures.seen import seen_from
 from ..images.lamps import Lamp, lamps_at
 from ..images.lighting import Shaded, shade
 from ..images.nearness import Nearness
+from ..images.reflectance import Surface
 from ..images.render import scene_of
 from ..images.shadows import cast_shadow
 from ..splats import PosedSplats, pose_splats
@@ -150,18 +151,19 @@ class Watched:
 
     def _light(self, frame: int, posed: Posed, eye: Array, check: Check) -> None:
         """Work the light out as a take has it; what serves every eye is kept with the newest."""
-        surface, splats = self._scene.surface, posed.splats
+        splats = posed.splats
+        surface, arena = self._seen(splats), self._scene.arena.around(splats.domain)
         if posed.nearness is None:
             lamps: list[tuple[Lamp, ShadowMap | None]] = []
             for lamp in lamps_at(self._shot, self._arrays, frame):
                 check()
                 shadow = None
                 if self._shot.render.shadows:
-                    shadow = cast_shadow(lamp, self._scene.arena, splats.pose, surface.opacity)
+                    shadow = cast_shadow(lamp, arena, splats.pose, surface.opacity)
                 lamps.append((lamp, shadow))
             lamps += [(lamp, None) for lamp in _flames(posed)]
             check()
-            nearness = Nearness(self._scene.arena, splats.pose, splats.normal, surface.opacity)
+            nearness = Nearness(arena, splats.pose, splats.normal, surface.opacity)
             for other in self._frames.values():
                 other.lamps, other.nearness = [], None
             posed.lamps, posed.nearness = lamps, nearness
@@ -177,7 +179,7 @@ class Watched:
                 self._shot, posed.splats.gas, lamps, veil=posed.veil, eye=np.asarray(eye, float)
             )
         return shade(
-            seen_from(self._scene.surface, self._scene.captured, posed.splats, eye),
+            seen_from(self._seen(posed.splats), self._scene.captured, posed.splats, eye),
             posed.splats.pose,
             posed.splats.normal,
             eye=eye,
@@ -186,6 +188,9 @@ class Watched:
             nearness=posed.nearness,
             veil=posed.veil,
         )
+
+    def _seen(self, splats: PosedSplats) -> Surface:
+        return self._scene.surface.without(splats.gone)
 
     def _unseen(self) -> Array:
         """Return the splats (m,) of bodies that Blender itself does not show as they are."""

@@ -42,6 +42,10 @@ class Layers:
         "(bodies,) the first node of each body's layer."
         self.count = 1
 
+    def lay(self, layout: Layout) -> None:
+        """Take another grid; bodies have no layers on it before they are assigned."""
+        self._layout = layout
+
     def assign(self, particles: Any) -> None:
         """Give the bodies layers by where their particles are now."""
         if self._fields == 1:

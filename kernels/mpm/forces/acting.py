@@ -54,7 +54,7 @@ class Acting:
         self, domain: Domain, regions: Sequence[Region], particles: Particles, mass: Vector
     ) -> None:
         self._spacing = domain.spacing
-        self._across = domain.spacing * math.hypot(*domain.shape)
+        self.fit(domain)
         self._regions = regions
         self._mass = [float(mass[r.particles] @ r.weight.astype(float)) for r in regions]
         self._heaviest = float(mass.max(initial=1e-30))
@@ -73,6 +73,10 @@ class Acting:
         "Seconds at which this interval starts, and up to which pushes have pushed."
         self._span, self._now = (0.0, 0.0), (0.0, 0.0)
         self.largest_step, self.coming_speed, self.hold_speed = math.inf, 0.0, 0.0
+
+    def fit(self, domain: Domain) -> None:
+        """Take the domain as it is now."""
+        self._across = domain.spacing * math.hypot(*domain.shape)
 
     def begin(self, push: Push, seconds: float) -> None:
         """Take what acts in the interval that comes."""
