@@ -13,13 +13,14 @@ from impetus.backend.contract.arrays import ArraySet
 from impetus.backend.stages.air.gas import GasFrame, GasRun, gas_key
 from impetus.backend.stages.air.obstacles import Matter, obstacles_of
 from impetus.backend.stages.air.room import Room, fluid_domain
-from impetus.backend.stages.air.simulated import Simulated
+from impetus.backend.stages.air.simulated import Simulated, packed_places
 from impetus.backend.stages.bodies.prepare import prepare
 from impetus.backend.stages.cache import FrameCache
 from impetus.backend.stages.chain import Chain
 from impetus.backend.stages.progress import StageClock
 from impetus.backend.stages.simulate import simulate, simulate_key
 from impetus.backend.stages.views.watched import Watched
+from impetus.kernels.mpm.input import Particles
 
 from . import shots
 from .air_cases import Quiet, emitter, simulated
@@ -175,6 +176,25 @@ def test_a_body_that_spreads_takes_the_cells_where_it_is(tmp_path: Path) -> None
     spread = velocity[..., 0]
     east = np.arange(spread.shape[0]) > 20
     assert spread[east].sum() > 0 > spread[~east][:12].sum()  # it runs outwards
+
+
+def test_what_has_left_the_domain_is_in_nobodys_way() -> None:
+    shot, arrays = jelly()
+    side = 0.05 * (np.arange(8) + 0.5) - 0.2
+    at = np.stack(np.meshgrid(side, side, side, indexing="ij"), -1).reshape(-1, 3)
+    none, body = np.zeros(len(at), bool), np.zeros(len(at), np.int32)
+    volume = np.full(len(at), 0.05**3, np.float32)
+    block = Particles(at.astype(np.float32), np.zeros((len(at), 3), np.float32), volume, body, body)
+    left = {1: none, 2: at[:, 0] > 0, 3: ~none}
+    kept = {n: packed_places(block.position, block, 1, gone) for n, gone in left.items()}
+    (thing,) = obstacles_of(shot, arrays, 0.1, Simulated("", {}, kept.get))
+    half = thing.at(1, 0.5)
+    assert half is not None
+    west, east = half.distance.at(np.array([[-0.1, 0, 0], [0.1, 0, 0]]), half.pose)
+    assert west < -0.05
+    assert east > 0.05
+    assert thing.at(2, 0.5) is None
+    assert thing.speed(2) == 0.0
 
 
 def hovering(material: materials.Material) -> tuple[s.Shot, ArraySet]:

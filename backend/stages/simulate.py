@@ -276,7 +276,8 @@ class Simulation:
         if self._keeps_places:
             particles = self._prepared.matter.particles
             at = particles.position if grid is None else grid.position()
-            self._latest |= packed_places(at, particles, len(self._shot.bodies))
+            left = np.zeros(len(at), bool) if grid is None else grid.gone()
+            self._latest |= packed_places(at, particles, len(self._shot.bodies), left)
         tracks = {"tracks": np.frombuffer(self._digests[self._frame], np.uint8)}
         if self._cached(self._frame) is None:
             self._cache.write(self._frame, self._latest | tracks)

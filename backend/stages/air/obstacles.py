@@ -139,7 +139,8 @@ class Matter:
         ends = self.bodies.at(frame), self.bodies.at(frame + 1)
         none = np.zeros((0, 3), np.float32)
         before, after = (end.places.get(self.index, none) for end in ends)
-        return before, after, ends[0].volumes[self.index]
+        there = ~ends[1].left.get(self.index, np.zeros(0, bool))
+        return before[there], after[there], ends[0].volumes[self.index]
 
 
 def obstacles_of(

@@ -33,10 +33,17 @@ class Whereabouts:
     poses: NDArray[np.float64]
     places: Mapping[int, Floats]
     volumes: Mapping[int, float]
+    left: Mapping[int, NDArray[np.bool_]]
+    "(n,) which of them have left the domain: those are not there any more."
 
 
-def packed_places(position: Floats, particles: Particles, bodies: int) -> Record:
-    """Take what a frame keeps of particles at `position` (n, 3) [m], of so many `bodies`."""
+def packed_places(
+    position: Floats, particles: Particles, bodies: int, left: NDArray[np.bool_]
+) -> Record:
+    """Take what a frame keeps of particles at `position` (n, 3) [m], of so many `bodies`.
+
+    `left` (n,) are those that have left the domain.
+    """
     order = np.argsort(particles.body, kind="stable")
     reach = np.zeros((2, 3))
     if len(position):
@@ -49,6 +56,7 @@ def packed_places(position: Floats, particles: Particles, bodies: int) -> Record
         "reach": reach,
         "counts": np.bincount(particles.body, minlength=bodies).astype(np.int32),
         "volumes": volume,
+        "left": np.packbits(left[order]),
     }
 
 
@@ -61,11 +69,14 @@ def whereabouts(record: Record) -> Whereabouts:
     """Read them from a frame that has them."""
     low, high = record["reach"]
     places = (low + record["places"] / STEPS * (high - low)).astype(np.float32)
-    parts = np.split(places, np.cumsum(record["counts"])[:-1])
+    ends = np.cumsum(record["counts"])[:-1]
+    parts = np.split(places, ends)
+    left = np.split(np.unpackbits(record["left"], count=len(places)).astype(bool), ends)
     return Whereabouts(
         record.get("poses", np.zeros((0, 4, 4))),
         {i: part for i, part in enumerate(parts) if len(part)},
         {i: float(volume) for i, volume in enumerate(record["volumes"])},
+        {i: part for i, part in enumerate(left) if len(part)},
     )
 
 
