@@ -238,12 +238,15 @@ def test_loss_weighs_later_iterations_more(data: Path) -> None:
 def test_phases_follow_one_another() -> None:
     found = [phase_at(progress) for progress in np.linspace(0, 1.2, 50)]
     assert list(dict.fromkeys(found)) == list(flow_training.PHASES)
+    later = [phase_at(progress, 1) for progress in np.linspace(0, 1.2, 50)]
+    assert list(dict.fromkeys(later)) == list(flow_training.LATER_PHASES)
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     phases = (Phase(0.5, (64, 64), 1, 2, 0.5), Phase(1.0, (72, 64), 1, 2, 0.5))
     monkeypatch.setattr(flow_training, "PHASES", phases)
+    monkeypatch.setattr(flow_training, "LATER_PHASES", phases)
 
 
 def test_a_killed_run_goes_on_to_the_same_bytes(

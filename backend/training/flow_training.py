@@ -52,6 +52,12 @@ PHASES = (
     Phase(0.85, (192, 192), 2, 4, 0.7),
     Phase(1.00, (144, 256), 2, 6, 0.85),
 )
+"The first leg."
+LATER_PHASES = (
+    Phase(0.40, (192, 192), 2, 4, 0.7),
+    Phase(1.00, (144, 256), 2, 6, 0.85),
+)
+"The legs after it: large motion and what it hides need room, which small parts do not give."
 
 
 def train_flow(
@@ -93,7 +99,7 @@ def train_flow(
     def losses(step: int, generator: torch.Generator) -> Losses:
         if step % REFRESH_EVERY == 0:
             source.refresh()
-        phase = phase_at(loop.progress())
+        phase = phase_at(loop.progress(), loop.place.leg)
         random = np.random.default_rng(int(torch.randint(2**62, (1,), generator=generator)))
         batch = as_batch(source.pairs(phase, random), random)
         return flow_losses(loop.network, batch, phase.iterations, device)
@@ -164,9 +170,10 @@ class FlowSource:
         return self._kept[key]
 
 
-def phase_at(progress: float) -> Phase:
-    """Return the phase of a leg that is done to `progress`, 0 to 1."""
-    return next((phase for phase in PHASES if progress < phase.end), PHASES[-1])
+def phase_at(progress: float, leg: int = 0) -> Phase:
+    """Return the phase of a run's leg, counted from 0, that is done to `progress`, 0 to 1."""
+    phases = LATER_PHASES if leg else PHASES
+    return next((phase for phase in phases if progress < phase.end), phases[-1])
 
 
 def flow_losses(
