@@ -36,7 +36,7 @@ def followed(speed: float, *, fill: bool, pause: int = -1) -> np.ndarray:
         warp = moving.step(motion_of(frame, speed))
         at = np.clip(warp.source.astype(int), 0, CELLS - 1)
         held = held[at[..., 1], at[..., 0]]
-        held[warp.begins] = GROUND
+        held[warp.begins] = square_at(frame, speed)[4::FACTOR, 4::FACTOR][warp.begins]
         if frame == pause:
             state = moving.state()
             moving = LatentMotion(FACTOR, fill=fill)
@@ -169,3 +169,20 @@ def test_where_nothing_of_its_surface_is_seen_anything_is_taken() -> None:
     carried = CarriedPicture(np.full((40, 40, 3), 90, np.uint8), fill=True)
     carried.step(FrameMotion(backward, np.zeros((40, 40), np.float32), hidden))
     assert (carried.picture() == 90).all()
+
+
+def test_what_moves_off_an_edge_is_made_anew() -> None:
+    """A bright surface turns out of the dark: the half dark pixels at its edge grow no streak."""
+    own = X >= 40
+    picture = np.where(own, 200, 0)
+    picture[X == 40] = 100
+    backward = np.zeros((SIDE, SIDE, 2), np.float32)
+    turning = own & (X < 72)
+    backward[turning, 0] = (40 - X[turning]) / 2
+    unseen = np.zeros((SIDE, SIDE), bool)
+    unseen[60, 90] = True
+    motion = FrameMotion(backward, unseen.astype(np.float32), unseen, np.where(own, 0, -1))
+    carried = CarriedPicture(np.repeat(picture.astype(np.uint8)[..., None], 3, 2), fill=True)
+    for _ in range(3):
+        carried.step(motion)
+    assert np.abs(carried.picture()[:, 42:90].astype(int) - 200).max() <= 10

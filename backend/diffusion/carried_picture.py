@@ -23,6 +23,8 @@ TORN = 0.3
 "Pixels by which neighbours' ways may differ where a mean of them is one: else the nearest counts."
 MARGIN = 2
 "Pixels of its surface round what was hidden that are made anew, too: what hid it blends into them."
+EDGE = 2
+"Pixels from a surface's edge inwards in which a pixel, or a spline through it, has of the other."
 TONE = 60.0
 "Levels that a piece may be brightened or darkened by: edges that add up would make it black."
 ALIKE = 0.3, 0.03
@@ -43,6 +45,8 @@ class CarriedPicture:
         height, width = start.shape[:2]
         self._way = np.zeros((height, width, 2), np.float32)
         "(column, row) from each pixel to its place in the start picture."
+        self._mixed: Bools = np.zeros((height, width), bool)
+        "(H, W): at a surface's edge."
         self._tone = np.zeros((height, width, 3), np.float32)
         "What pieces of it differ from it by, levels of 255."
         self.known: Bools = np.ones((height, width), bool)
@@ -50,11 +54,15 @@ class CarriedPicture:
 
     def step(self, motion: FrameMotion) -> None:
         """Go on to the frame that `motion` leads to."""
+        if motion.surfaces is not None and not self._mixed.any():
+            self._mixed = edges(motion.surfaces)  # the first frame's: they hardly move in one
         self._move(motion.backward)
         self.known &= (motion.novelty < NOVEL) & inside_frame(motion.backward)
         unseen = motion.unseen
         if self.fills and unseen is not None and unseen.any() and not unseen.all():
             self._continue(motion, unseen)
+        if motion.surfaces is not None:
+            self._mixed = edges(motion.surfaces)
 
     def shown(self, picture: NDArray[np.uint8]) -> Floats:
         """Return `picture` (H, W, 3), the start picture or one like it, as the newest frame's."""
@@ -72,14 +80,17 @@ class CarriedPicture:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """Return what later frames need; its size does not grow."""
-        return {"start": self.start, "way": self._way, "tone": self._tone, "known": self.known}
+        return {
+            "start": self.start, "way": self._way, "tone": self._tone, "known": self.known,
+            "mixed": self._mixed,
+        }  # fmt: skip
 
     @classmethod
     def restored(cls, state: dict[str, NDArray[Any]], *, fill: bool) -> "CarriedPicture":
         """Return what goes on as after `state` was taken."""
         carried = cls(state["start"], fill=fill)
         carried._way, carried._tone = state["way"], state["tone"]
-        carried.known = state["known"]
+        carried.known, carried._mixed = state["known"], state["mixed"]
         return carried
 
     def _move(self, backward: Floats) -> None:
@@ -113,9 +124,14 @@ class CarriedPicture:
         place = self._way + here
         image = self.shown(self.start).astype(np.float64)
         behind = unseen & inside_frame(motion.backward)
+        left_edge = np.zeros_like(unseen)
+        if motion.surfaces is not None:
+            left_edge = _was(self._mixed, motion.backward) & ~edges(motion.surfaces)
         for part, own in surfaces(motion, unseen):
-            hole = part | (own & binary_dilation(part & behind, iterations=MARGIN))
+            hole = part | (own & (left_edge | binary_dilation(part & behind, iterations=MARGIN)))
             like = own & ~hole & self.known
+            if motion.surfaces is not None and (like & ~edges(motion.surfaces)).any():
+                like &= ~edges(motion.surfaces)
             like = like if like.any() else own & ~hole
             like = like if like.any() else ~(hole | unseen)
             origin = origins(image, hole, like)
@@ -127,6 +143,25 @@ class CarriedPicture:
         self._way = (place - here).astype(np.float32)
         wanted = self._tone + image - self.shown(self.start)
         self._tone = np.clip(wanted, -TONE, TONE).astype(np.float32)
+
+
+def edges(surfaces: NDArray[np.integer]) -> Bools:
+    """Return (H, W): pixels of surfaces (H, W) within EDGE pixels of another surface."""
+    found = np.zeros(surfaces.shape, bool)
+    for axis in (0, 1):
+        apart = np.diff(surfaces, axis=axis) != 0
+        ends = [(0, 0), (0, 0)]
+        for ends[axis] in ((0, 1), (1, 0)):
+            found |= np.pad(apart, ends)
+    return np.asarray(binary_dilation(found, iterations=EDGE - 1))
+
+
+def _was(mask: Bools, backward: Floats) -> Bools:
+    """Return (H, W): where any of the pixels that a pixel comes from was in `mask` (H, W)."""
+    rows, columns = np.mgrid[0 : mask.shape[0], 0 : mask.shape[1]]
+    places = [rows + backward[..., 1], columns + backward[..., 0]]
+    wide = mask.astype(np.float32)
+    return np.asarray(map_coordinates(wide, places, order=1, mode="nearest") > 1e-3)
 
 
 def surfaces(motion: FrameMotion, unseen: Bools) -> Iterator[tuple[Bools, Bools]]:

@@ -28,6 +28,8 @@ STAY = 1e-3
 ALIKE = 0.1
 "Cells by which motions of one surface may differ, and as a share of them."
 HALF = 0.5
+BEGIN = 0.1
+"Share of a cell that was unseen from which it begins anew."
 LEAST_AREA = 0.1
 "Of the previous frame's, in this one, that a cell may come from."
 
@@ -50,7 +52,7 @@ class LatentMotion:
     `factor` pixels make a cell; sizes that it does not divide are continued at right and bottom.
     `outside` is the novelty of a cell whose content comes from out of the frame. Without `carry`
     each frame is rounded by itself, as MotionCraft's code does. Blending warps need no carrying.
-    With `fill` cells of which more than half was unseen are told: something else is to begin there,
+    With `fill` cells of which a part was unseen are told: something else is to begin there,
     which then lies where it should.
     """
 
@@ -166,15 +168,14 @@ class LatentMotion:
     def _uncover(
         self, motion: FrameMotion, unseen: NDArray[np.bool_], cells: NDArray[np.float64]
     ) -> NDArray[np.bool_]:
-        """Return cells of which more than half was unseen, now or in the frames before.
+        """Return cells of which more than BEGIN was unseen, now or in the frames before.
 
-        Sets the motion of those in `cells` to that of what is seen now. Less than half waits, as
-        novelty does.
+        Sets the motion of those in `cells` to that of what is seen now. Less waits, as novelty does.
         """
         assert self._hidden is not None
         hidden = np.maximum(unseen, _follow(self._hidden, motion.backward)) > HALF
         blocks = self._blocks(hidden)
-        uncovered: NDArray[np.bool_] = blocks.mean(axis=-1) > HALF
+        uncovered: NDArray[np.bool_] = blocks.mean(axis=-1) > BEGIN
         if uncovered.any():
             seen_now = self._blocks(motion.backward)[uncovered][None]
             cells[uncovered] = _middle(seen_now, blocks[uncovered][None])[0] / self._factor
