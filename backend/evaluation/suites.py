@@ -7,8 +7,10 @@ from ..contract.errors import ImpetusError
 from ..training.packages import LEARNING, RESEARCH, require
 
 NAMES = ("reliability", "physics", "motion", "flow-network", "motion-guidance", "motioncraft",
-         "diffusion-speed", "tiny-model", "latent-flow", "fit", "lift")  # fmt: skip
+         "diffusion-speed", "raster-speed", "tiny-model", "latent-flow", "fit", "lift")  # fmt: skip
 NETWORKS = ("flow-network", "tiny-model", "latent-flow")
+PLAIN = ("reliability", "physics", "motion", "raster-speed")
+"What torch has no part in."
 DIFFUSED = ("motioncraft", "motion-guidance")
 
 
@@ -30,7 +32,7 @@ def run_suite(
         raise UnknownSuiteError(
             f"Expected one of {', '.join(NAMES)}, got {name!r}.", "Choose one of these."
         )
-    require(RESEARCH if name in ("reliability", "physics", "motion") else RESEARCH | LEARNING)
+    require(RESEARCH if name in PLAIN else RESEARCH | LEARNING)
     out.mkdir(parents=True, exist_ok=True)
     if name == "reliability":
         from .reliability.suite import run as run_reliability
@@ -49,6 +51,10 @@ def run_suite(
         from .lift.suite import run as run_lift
 
         return run_lift(out, quick=quick)
+    if name == "raster-speed":
+        from .speed.raster_scaling import run as run_raster_speed
+
+        return run_raster_speed(out)
     if name == "physics":
         from .physics.suite import run as run_physics
 

@@ -24,7 +24,7 @@ def raster_forward() -> float:
 
     Taichi must have been started. The first image, which compiles, is not counted.
     """
-    view = _view()
+    view = view_of(800)
     projected = _project(view)
     return min(_image(projected, view) for _ in range(REPEATS + 1))
 
@@ -35,7 +35,7 @@ def raster_backward() -> float:
     Best of four, on the case of `raster-forward`; the image that they are gradients of is not
     timed. Taichi must have been started.
     """
-    view = _view()
+    view = view_of(800)
     projected = _project(view)
     planes, lists = rasterise_kept(projected, view)
     rng = np.random.default_rng(1)
@@ -61,7 +61,7 @@ def raster_million() -> tuple[float, float]:
     lens = np.array([1900.0, 1900.0, 960.0, 540.0])
     view = View(pose, lens, 1920, 1080, near=0.01, far=100.0)
     before = psutil.Process().memory_info().rss
-    splats = _splats(MANY_SPLATS, np.array([2.0, 1.2, 1.0]))
+    splats = splats_in(MANY_SPLATS, np.array([2.0, 1.2, 1.0]))
     spent = []
     for _ in range(3):
         start = time.perf_counter()
@@ -87,21 +87,23 @@ def _image(projected: Projected, view: View) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
-def _view() -> View:
+def view_of(side: int) -> View:
+    """Return the cases' camera with `side` by `side` pixels."""
     pose = np.eye(4)
     pose[2, 3] = -4
-    return View(pose, np.array([800.0, 800.0, 400.0, 400.0]), 800, 800, near=0.01, far=100.0)
+    lens = np.array([side, side, side / 2, side / 2], np.float64)
+    return View(pose, lens, side, side, near=0.01, far=100.0)
 
 
 def _project(view: View) -> Projected:
-    pose, color, opacity = _splats(SPLATS, np.ones(3))
+    pose, color, opacity = splats_in(SPLATS, np.ones(3))
     return project(pose, view, color=color, opacity=opacity)
 
 
-def _splats(
+def splats_in(
     count: int, half: NDArray[np.float64]
 ) -> tuple[SplatPose, NDArray[np.float32], NDArray[np.float32]]:
-    """Return pose, colour and opacity of splats in the box from -half to half [m]."""
+    """Return pose, colour and opacity of the cases' splats in the box from -half to half [m]."""
     rng = np.random.default_rng(0)
     mean = rng.uniform(-half, half, (count, 3)).astype(np.float32)
     sigma = rng.uniform(0.005, 0.02, count).astype(np.float32)
