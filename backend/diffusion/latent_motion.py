@@ -170,7 +170,7 @@ class LatentMotion:
     ) -> NDArray[np.bool_]:
         """Return cells of which more than BEGIN was unseen, now or in the frames before.
 
-        Sets the motion of those in `cells` to that of what is seen now. Less waits, as novelty does.
+        Sets the motion of those in `cells` to that of what is seen now. Less waits, as novelty.
         """
         assert self._hidden is not None
         hidden = np.maximum(unseen, _follow(self._hidden, motion.backward)) > HALF
