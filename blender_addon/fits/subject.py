@@ -35,6 +35,8 @@ class Subjects:
     arrays: ArraySet
     lights: tuple[bytes, ...]
     "Each lamp in a few words and numbers."
+    blocks: frozenset[bpy.types.ID]
+    "Materials and lamps of what is there; a file may hold others, which nobody sees."
 
     def of(self, ob: bpy.types.Object) -> str:
         """Return the name of an object's body. Raises ShotError where a render does not show it."""
@@ -52,7 +54,7 @@ def subjects(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -
     layer, start = layer or scene.view_layers[0], scene.impetus.simulation_start
     metres = scene.unit_settings.scale_length
     things, arrays = Things(scene, layer), ArraySet()
-    bodies, poses, originals, lights = {}, {}, {}, []
+    bodies, poses, originals, lights, blocks = {}, {}, {}, [], set()
     with shown(layer), kept(scene):
         scene.frame_set(start)
         things.add(start, layer.depsgraph, meshes=True, shapes=False)
@@ -60,12 +62,15 @@ def subjects(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -
         for thing in things.present(1):
             if thing.kind == "LIGHT":
                 lights.append(_lamp(thing))
+                blocks.add(thing.original.data)
             elif thing.mesh is not None and (body := reader.read(thing)) is not None:
                 bodies[thing.name] = body
                 poses[thing.name] = rigid(thing.name, thing.world, metres)[0]
+                blocks |= set(thing.mesh.materials)
                 if not thing.is_instance:
                     originals[thing.name] = thing.original
-    return Subjects(bodies, poses, originals, arrays, tuple(lights))
+    seen = frozenset(blocks - {None})
+    return Subjects(bodies, poses, originals, arrays, tuple(lights), seen)
 
 
 def views_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object) -> str:
@@ -82,7 +87,7 @@ def views_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object) -> 
             digest.update(found.poses[each].tobytes())
         digest.update(b"".join(sorted(found.lights)))
         digest.update(str(scene.cycles.max_bounces if hasattr(scene, "cycles") else 0).encode())
-        blocks |= {*bpy.data.materials, *bpy.data.lights, scene.world} - {None}
+        blocks |= {*found.blocks, scene.world} - {None}
     else:  # the cameras stand as the world does: a turned object shows them other sides
         digest.update(found.poses[name][:3, :3].tobytes())
     for block in sorted(blocks, key=lambda each: (type(each).__name__, each.name_full)):
@@ -91,10 +96,14 @@ def views_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object) -> 
     return digest.hexdigest()
 
 
-def fit_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object) -> str:
-    """Return the name of all that the fitted splats of an object depend on."""
+def fit_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object, views: str = "") -> str:
+    """Return the name of all that the fitted splats of an object depend on.
+
+    `views` is the name of its pictures, where that is known.
+    """
     fit = ob.impetus.fit
-    words = f"{views_key(scene, found, ob)} {fit.splats} {fit.steps} {scene.impetus.seed}"
+    views = views or views_key(scene, found, ob)
+    words = f"{views} {fit.splats} {fit.steps} {scene.impetus.seed}"
     return hashlib.sha256(words.encode()).hexdigest()
 
 

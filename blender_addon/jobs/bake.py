@@ -55,13 +55,27 @@ def plan(scene: bpy.types.Scene, exported: Export, folder: Path) -> Plan:
     made = Plan(folder, key, background(settings))
     if made.result.exists():
         return made
-    bpy.ops.wm.save_as_mainfile(filepath=str(made.copy), copy=True, check_existing=False)
+    save_copy(made.copy)
     order = {
         "task": "bake", "copy": str(made.copy), "result": str(made.result), "scene": scene.name,
         "triangles": budget, "samples": scene.impetus.bake_samples, **about_here(),
     }  # fmt: skip
     settings.write_text(json.dumps(order), "utf-8")
     return made
+
+
+def save_copy(path: Path) -> None:
+    """Save a copy of the file, without the picture of the window that Blender draws for it.
+
+    That picture takes most of the time, and nobody looks at it.
+    """
+    chosen = bpy.context.preferences
+    before, dirty = chosen.filepaths.file_preview_type, chosen.is_dirty
+    chosen.filepaths.file_preview_type = "NONE"
+    try:
+        bpy.ops.wm.save_as_mainfile(filepath=str(path), copy=True, check_existing=False)
+    finally:
+        chosen.filepaths.file_preview_type, chosen.is_dirty = before, dirty
 
 
 def run(key: str, made: Plan) -> Generator[Notice, None, None]:
