@@ -3,6 +3,8 @@
 import bpy
 
 from . import materials
+from .captures.reading import is_capture
+from .fits.panels import can_be_fitted
 
 MATERIAL_FIELDS = {  # the labels of a narrow editor; the units stand in the names and tooltips
     "ELASTIC": {
@@ -161,7 +163,14 @@ class PHYSICS_PT_impetus_looks(_OfObject, bpy.types.Panel):
     def draw(self, context: bpy.types.Context) -> None:
         layout, physics = self.layout, context.object.impetus
         layout.use_property_split = True
-        layout.prop(physics, "splat_density", text="Density")
+        fitted = can_be_fitted(context.object) and physics.splat_source == "FITTED"
+        if can_be_fitted(context.object):
+            row = layout.row()
+            row.use_property_decorate = False
+            row.prop(physics, "splat_source", expand=True)
+        density = layout.column()
+        density.active = not (fitted or is_capture(context.object))
+        density.prop(physics, "splat_density", text="Density")
         layout.prop(physics, "thickness")
         if physics.role == "DYNAMIC":
             row = layout.row(heading="Inner Color")

@@ -271,10 +271,10 @@ class ImpetusPhysics(bpy.types.PropertyGroup):
         soft_max=10.0,
         max=1000.0,
         description="Share of the splats relative to other objects of the same size; "
-        "higher shows finer detail",
+        "higher shows finer detail. Fitted and captured splats are as many as they are",
     )
     splat_source: EnumProperty(
-        name="Splats",
+        name="From",
         items=SPLAT_SOURCES,
         default="SURFACE",
         description="Where the splats that show the object come from",

@@ -297,6 +297,7 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     fit: StringProperty(description="Name of the object that is being fitted")
     fit_stage: StringProperty()
     fit_factor: FloatProperty(min=0.0, max=1.0)
+    fit_trouble: StringProperty(description="Why the last fit ended early, and what to do")
     lift: StringProperty(description="What is being done to a picture")
     lift_factor: FloatProperty(min=0.0, max=1.0)
     viewport: PointerProperty(type=ImpetusViewport)

@@ -32,7 +32,10 @@ class Quiet:
     """Hears steps, and ends the fit after so many of them."""
 
     def __init__(self, end: int | None = None) -> None:
-        self.end, self.matches, self.counts = end, [], []
+        self.end, self.matches, self.counts, self.begun = end, [], [], []
+
+    def began(self, what: str) -> None:
+        self.begun.append(what)
 
     def stepped(self, done: int, total: int, *, match: float, splats: int) -> None:
         self.matches.append(match)
@@ -279,6 +282,7 @@ def fitted_ball(tmp_path_factory):
 
 def test_a_fit_comes_nearer_to_its_views(fitted_ball) -> None:
     (fitted, arrays), listener, _ = fitted_ball
+    assert listener.begun == ["place splats", "compile the first step"]
     assert listener.matches[-1] > listener.matches[7] + 2
     assert fitted.match == pytest.approx(listener.matches[-1])
     assert max(listener.counts) <= 900
@@ -307,6 +311,7 @@ def test_a_fit_is_made_once(fitted_ball) -> None:
     again, _ = fit(views, arrays, SMALL, cache=cache, engine="taichi", listener=listener)
     assert again == fitted
     assert not listener.matches
+    assert not listener.begun
     assert module.fit_key(views, SMALL, "taichi") != module.fit_key(
         views, replace(SMALL, seed=1), "taichi"
     )

@@ -33,7 +33,8 @@ class FitOrder:
 def fit_views(order: FitOrder, *, device: str) -> int:
     """Fit splats to a views file and write them; return an exit code of endings.py.
 
-    What it says on standard output is one line a second at most: `fit 45 %, ...`.
+    What it says on standard output is one line for what begins, and one a second at most for
+    steps: `fit 45 %, ...`.
     """
     console = Console(soft_wrap=True)
     with interruption() as ending:
@@ -52,6 +53,8 @@ def _fit(order: FitOrder, device: str, console: Console, ending: Ending) -> None
     from ..splatting.engines import choose_engine
     from ..stages.device import DeviceName, start_device
 
+    teller = _Teller(console, ending)
+    teller.began("load torch")
     found = start_device(cast(DeviceName, device))
     try:
         from ..stages.fits.fit import fit, settings_for
@@ -68,10 +71,10 @@ def _fit(order: FitOrder, device: str, console: Console, ending: Ending) -> None
         f"{engine.reason}", markup=False,
     )  # fmt: skip
     settings = settings_for(order.splats, order.steps, order.seed)
-    teller = _Teller(console, ending)
     fitted, made = fit(
         views, arrays, settings, cache=order.cache, engine=engine.name, listener=teller
     )
+    teller.began("write splats")
     order.out.parent.mkdir(parents=True, exist_ok=True)
     write_fitted(order.out, fitted, made)
     splats = fitted.mean.shape[0]
@@ -86,6 +89,10 @@ class _Teller:
         self._told = 0.0
         self._before = time.monotonic()
         self._each: float | None = None
+        self._percent = 0
+
+    def began(self, what: str) -> None:
+        self._say(what)
 
     def stepped(self, done: int, total: int, *, match: float, splats: int) -> None:
         now = time.monotonic()
@@ -96,8 +103,11 @@ class _Teller:
             return
         self._told = now
         left = f", {clock_time((total - done) * self._each)} left" if self._each else ""
-        text = f"fit {100 * done // total} %, {match:.1f} dB, {splats:,} splats{left}"
-        self._console.print(text, markup=False, highlight=False)
+        self._percent = 100 * done // total
+        self._say(f"{match:.1f} dB, {splats:,} splats{left}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"fit {self._percent} %, {text}", markup=False, highlight=False)
 
     def check(self) -> None:
         if self._ending.asked:

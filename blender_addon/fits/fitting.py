@@ -1,9 +1,11 @@
 """The fit that an artist asks for: begun, followed by its notices, ended; on the main thread."""
 
+import time
+
 import bpy
 
 from ..jobs import orders
-from ..jobs.state import say, state
+from ..jobs.state import say, state, status
 from .order import Made, plan, run
 from .subject import mark
 
@@ -13,7 +15,15 @@ def begin(scene: bpy.types.Scene, ob: bpy.types.Object) -> None:
     made = plan(scene, ob)
     state.fit = f"fit {ob.name}"
     state.link.order(orders.Run(state.fit, run(state.fit, made)))
-    say(fit=ob.name, fit_stage="Render views", fit_factor=0.0, sentence="", remedy="")
+    say(fit=ob.name, fit_trouble="", sentence="", remedy="")
+    step("Start the renderer", 0.0)
+
+
+def step(text: str, factor: float) -> None:
+    """Say how far it is."""
+    if text != status().fit_stage:
+        state.fit_since = time.monotonic()
+    say(fit_stage=text, fit_factor=factor)
 
 
 def stop() -> None:
@@ -34,9 +44,10 @@ def keep(ob: bpy.types.Object, made: Made) -> None:
     ob.impetus.fit.match, ob.impetus.splat_source = made.match, "FITTED"
 
 
-def end() -> None:
+def end(trouble: str = "") -> None:
+    """Nothing runs any more; say what went wrong, if something did."""
     state.fit = ""
-    say(fit="", fit_stage="", fit_factor=0.0)
+    say(fit="", fit_stage="", fit_factor=0.0, fit_trouble=trouble)
 
 
 def is_stale(ob: bpy.types.Object) -> bool:

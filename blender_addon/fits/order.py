@@ -14,7 +14,7 @@ from impetus.backend.contract.fits.files import read_fitted
 from impetus.backend.contract.fits.fitted import Fitted
 
 from ..jobs import machine
-from ..jobs.bake import about_here, background
+from ..jobs.bake import about_here, background, save_copy
 from ..jobs.orders import Finished, Notice, Stepped
 from ..jobs.watched import watch
 from .subject import fit_key, mark, subjects, views_key
@@ -79,7 +79,7 @@ def plan(scene: bpy.types.Scene, ob: bpy.types.Object) -> Plan:
     name, key = found.of(ob), views_key(scene, found, ob)
     settings, fit = folder / f"{key}.json", ob.impetus.fit
     views = folder / f"{key}.views"
-    result = fit_key(scene, found, ob)
+    result = fit_key(scene, found, ob, key)
     backend = (
         str(machine.python()), "-P", "-m", "impetus.backend", "fit", str(views), "--out",
         str(fit_path(result)), "--cache", str(machine.home() / "cache"), "--splats",
@@ -88,7 +88,7 @@ def plan(scene: bpy.types.Scene, ob: bpy.types.Object) -> Plan:
     made = Plan(ob.name, folder, key, result, mark(ob), background(settings), backend)
     if made.views.exists() or made.result.exists():
         return made
-    bpy.ops.wm.save_as_mainfile(filepath=str(made.copy), copy=True, check_existing=False)
+    save_copy(made.copy)
     order = {
         "task": "views", "copy": str(made.copy), "result": str(made.views), "scene": scene.name,
         "object": name, "views": fit.views, "size": fit.size, "samples": fit.samples,
@@ -106,8 +106,9 @@ def run(key: str, made: Plan) -> Generator[Notice, None, None]:
     thread. Raises ChildError, ShotError.
     """
     if not made.result.exists():
+        share = 0.0 if made.views.exists() else VIEWS_SHARE
         yield from _views(key, made)
-        yield from _fit(key, made)
+        yield from _fit(key, made, share)
     _keep_newest(made.folder)
     fitted = fitted_of(made.fit_key)
     if fitted is None:
@@ -128,7 +129,7 @@ def _views(key: str, made: Plan) -> Generator[Notice, None, None]:
     if made.views.exists():
         return
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    log, text, factor = made.views.with_suffix(".log"), "Render views", 0.0
+    log, text, factor = made.views.with_suffix(".log"), "Start the renderer", 0.0
     try:
         for line in watch(made.render, log, environment, "Rendering views"):
             if line.startswith("IMPETUS "):
@@ -140,15 +141,21 @@ def _views(key: str, made: Plan) -> Generator[Notice, None, None]:
         made.views.with_suffix(".json").unlink(missing_ok=True)
 
 
-def _fit(key: str, made: Plan) -> Generator[Notice, None, None]:
+def _fit(key: str, made: Plan, done: float) -> Generator[Notice, None, None]:
+    """Fit; `done` is the share of the time that the pictures took."""
     # What Blender set for its own Python is not for the backend's.
     environment = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
     environment["PYTHONUNBUFFERED"] = "1"
-    log, text, factor = made.result.with_suffix(".log"), "Begin the fit", 0.0
+    log, text, factor = made.result.with_suffix(".log"), "Fit: start", 0.0
     for line in watch(made.fit, log, environment, "The fit"):
         if found := re.match(r"fit (\d+) %, (.*)", line):
-            text, factor = f"Fit: {found[2]}", int(found[1]) / 100
-        yield Stepped(key, text, VIEWS_SHARE + (1 - VIEWS_SHARE) * factor)
+            text, factor = f"Fit: {_short(found[2])}", int(found[1]) / 100
+        yield Stepped(key, text, done + (1 - done) * factor)
+
+
+def _short(told: str) -> str:
+    """Leave out what a narrow panel has no room for: how many splats there are."""
+    return re.sub(r", [\d,]+ splats", "", told)
 
 
 def _keep_newest(folder: Path) -> None:

@@ -1,12 +1,27 @@
-"""Where an object's splats come from, under its Impetus physics."""
+"""How splats are fitted to an object, below where its splats come from."""
+
+import time
 
 import bpy
 
+from impetus.backend.contract.materials import Flowing
+
 from ..captures.reading import is_capture
+from ..job_panels import _draw_text
+from ..jobs.state import state
+from ..properties import ImpetusStatus
+from ..shot_export.bodies import LAWS
 from . import fitting
 
 SHOWN = frozenset({"DYNAMIC", "STATIC", "KINEMATIC"})
 "Roles of objects that are shown as they are."
+PATIENCE = 3.0
+"A stage that says nothing new for so many seconds tells how long it has been."
+
+
+def can_be_fitted(ob: bpy.types.Object) -> bool:
+    """Return whether there is a choice of where an object's splats come from."""
+    return ob.impetus.role in SHOWN and not is_capture(ob)
 
 
 class PHYSICS_PT_impetus_fit(bpy.types.Panel):
@@ -19,22 +34,43 @@ class PHYSICS_PT_impetus_fit(bpy.types.Panel):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         ob = context.object
-        return ob is not None and ob.impetus.role in SHOWN and not is_capture(ob)
+        if ob is None or not can_be_fitted(ob):
+            return False
+        runs = bool(state.fit) and context.window_manager.impetus.fit == ob.name
+        return runs or ob.impetus.splat_source == "FITTED"
 
     def draw(self, context: bpy.types.Context) -> None:
         layout, ob, shown = self.layout, context.object, context.window_manager.impetus
         layout.use_property_split = True
         layout.use_property_decorate = False
-        source = layout.row(align=True)
-        source.prop(ob.impetus, "splat_source", expand=True)
-        if ob.impetus.splat_source == "FITTED":
-            self._draw_settings(ob)
         if shown.fit:
-            row = layout.row(align=True)
-            row.progress(factor=shown.fit_factor, text=f"{shown.fit}: {shown.fit_stage}")
-            row.operator("impetus.stop_fit", text="", icon="X")
-        elif ob.impetus.splat_source == "FITTED":
+            self._draw_progress(ob, shown)
+        else:
             layout.operator("object.impetus_fit", icon="OUTLINER_OB_POINTCLOUD")
+            if shown.fit_trouble:
+                _draw_text(layout, shown.fit_trouble, icon="ERROR")
+        self._draw_state(ob)
+        self._draw_settings(ob)
+
+    def _draw_progress(self, ob: bpy.types.Object, shown: ImpetusStatus) -> None:
+        if shown.fit != ob.name:
+            self.layout.label(text=f"Fitting {shown.fit}")
+        row = self.layout.row(align=True)
+        row.progress(factor=shown.fit_factor, text=stage_text(shown))
+        row.operator("impetus.stop_fit", text="", icon="X")
+
+    def _draw_state(self, ob: bpy.types.Object) -> None:
+        layout, fit = self.layout, ob.impetus.fit
+        if flows(ob):
+            _draw_text(layout, "It flows: takes show its surface's splats", icon="INFO")
+        elif fitting.is_stale(ob):
+            layout.label(text="Edited since it was fitted", icon="ERROR")
+        elif fit.key:
+            row = layout.row()
+            row.label(text=f"Fitted: {fit.match:.1f} dB", icon="CHECKMARK")
+            row.operator("impetus.view_scene", text="Show")
+        elif not state.fit:
+            layout.label(text="Not fitted yet", icon="INFO")
 
     def _draw_settings(self, ob: bpy.types.Object) -> None:
         layout, fit = self.layout, ob.impetus.fit
@@ -48,12 +84,21 @@ class PHYSICS_PT_impetus_fit(bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(fit, "splats")
         column.prop(fit, "steps")
-        if fitting.is_stale(ob):
-            layout.label(text="Edited since it was fitted", icon="ERROR")
-        elif fit.key:
-            layout.label(text=f"Fitted: {fit.match:.1f} dB", icon="CHECKMARK")
-        else:
-            layout.label(text="Not fitted yet", icon="INFO")
+
+
+def stage_text(shown: ImpetusStatus) -> str:
+    """Return what a fit does, and for how long already where it has been silent."""
+    silent = time.monotonic() - state.fit_since
+    if silent < PATIENCE:
+        return shown.fit_stage
+    minutes, seconds = divmod(int(silent), 60)
+    return f"{shown.fit_stage}  ·  {minutes}:{seconds:02d}"
+
+
+def flows(ob: bpy.types.Object) -> bool:
+    """Return whether an object's splats move by themselves, so that a fit cannot hold them."""
+    law = LAWS[ob.impetus.material]
+    return ob.impetus.role == "DYNAMIC" and issubclass(law, Flowing)
 
 
 classes = (PHYSICS_PT_impetus_fit,)

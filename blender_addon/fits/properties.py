@@ -61,7 +61,8 @@ class ImpetusFit(bpy.types.PropertyGroup):
         min=1,
         soft_max=1024,
         max=65536,
-        description="Light paths for each pixel; more are smoother, and take longer",
+        description="Samples of each pixel: light paths in Cycles, pictures that are averaged in "
+        "EEVEE; more are smoother, and take longer",
     )
     splats: IntProperty(
         name="Splats",

@@ -59,7 +59,7 @@ def _step(key: str, text: str, factor: float) -> None:
     if key == backend_setup.KEY:
         say(stage=text, factor=factor)
     elif key == state.fit:
-        say(fit_stage=text, fit_factor=factor)
+        fitting.step(text, factor)
     elif key == state.lift:
         say(lift=text, lift_factor=factor)
     elif (take := find(key)) is not None and take.is_active:
@@ -165,7 +165,7 @@ def _trouble(trouble: orders.Trouble) -> None:
         state.work = ""
         say(link="OFF", stage="", factor=0.0, sentence=trouble.sentence, remedy=trouble.remedy)
     elif trouble.about == state.fit and state.fit:
-        fitting.end()
+        fitting.end(text)
         say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif trouble.about == state.lift and state.lift:
         lifting.end()

@@ -32,6 +32,7 @@ from .state import (
     say,
     send,
     state,
+    status,
 )
 
 BUSY_SECONDS, IDLE_SECONDS = 0.1, 1.0
@@ -225,6 +226,7 @@ def _new_take(scene: bpy.types.Scene, exported: Export, folder: Path) -> Impetus
     take.camera = scene.camera.name
     take.warnings = "\n".join(exported.warnings)
     scene.impetus.take_index = len(scene.impetus.takes) - 1
+    status().viewport.subject = "TAKE"
     remember(take, scene)
     return take
 

@@ -29,6 +29,8 @@ class State:
     "Key of the set-up or bake that runs."
     fit: str = ""
     "Key of the fit that runs."
+    fit_since: float = 0.0
+    "When it last said something new, of `time.monotonic`."
     lift: str = ""
     "Key of the picture that is being made a body."
     pending: dict[str, Export] = field(default_factory=dict)

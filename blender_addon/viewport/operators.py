@@ -9,22 +9,23 @@ from . import session
 
 
 class IMPETUS_OT_view_scene(bpy.types.Operator):
-    """Show the splats of the scene as it stands, before any take is made of it"""
+    """Show the splats of the scene as it stands, fitted ones too, before any take is made of it"""
 
     bl_idname = "impetus.view_scene"
     bl_label = "Update"
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        if not context.window_manager.impetus.viewport.use:
-            cls.poll_message_set("Show splats first")
-        elif not state.is_linked:
-            cls.poll_message_set("Connect first")
-        else:
-            return True
-        return False
+        if not state.is_linked:
+            cls.poll_message_set("Connect first: in the 3D view's sidebar, Impetus")
+            return False
+        return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        shown = context.window_manager.impetus.viewport
+        if not shown.use:
+            shown.use = True
+        shown.subject = "SCENE"
         try:
             session.bring(context.scene)
         except ShotError as error:

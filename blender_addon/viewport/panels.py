@@ -22,11 +22,13 @@ class VIEW3D_PT_impetus_splats(bpy.types.Panel):
         layout.use_property_decorate = False
         column = layout.column()
         column.active = shown.use
+        if context.scene.impetus.takes:
+            column.row().prop(shown, "subject", expand=True)
         column.row().prop(shown, "bodies", expand=True)
         column.operator("impetus.hide_moving")
         if shown.use and (text := told(context.scene)):
             _draw_text(layout, text, icon="ERROR" if viewing.is_lost else "INFO")
-        if shown.use and not context.scene.impetus.takes:
+        if shown.use and (shown.subject == "SCENE" or not context.scene.impetus.takes):
             layout.operator("impetus.view_scene", icon="FILE_REFRESH")
 
 

@@ -26,6 +26,15 @@ class ImpetusViewport(bpy.types.PropertyGroup):
         description="Let the backend draw the splats of the take into the 3D views, at the "
         "current frame, as far as it is simulated",
     )
+    subject: EnumProperty(
+        name="Subject",
+        items=(
+            ("TAKE", "Take", "The chosen take, at the timeline's frame"),
+            ("SCENE", "Scene", "The scene as it stood when it was last updated, before any take"),
+        ),
+        update=_redraw,
+        description="What the splats are of",
+    )
     bodies: EnumProperty(
         name="Bodies",
         items=(

@@ -14,9 +14,10 @@ from impetus.backend.contract import views as v
 from impetus.backend.contract.arrays import ArrayRef
 from impetus.backend.contract.errors import ImpetusError
 
+from ..fits.takes import with_fits
 from ..jobs import machine
-from ..jobs.state import connect, retry, state
-from ..shot_export import export_shot
+from ..jobs.state import connect, retry, state, status
+from ..shot_export import Export, export_shot
 from .panes import LONG_PATIENCE, Asked, Pane, Panes, Picture, Source, request
 from .points import Cloud, MeshCloud, clouds_of
 from .watcher import Bring, Brought, Got, Lost, Watcher
@@ -79,10 +80,10 @@ def switch(*, on: bool) -> None:
 
 
 def source_of(scene: bpy.types.Scene) -> Source | None:
-    """Return what a scene's views show: its active take, before any the scene as it was brought."""
+    """Return what a scene's views show: its active take, or the scene as it was brought."""
     settings = scene.impetus
     active = settings.takes[settings.take_index : settings.take_index + 1]
-    if active and active[0].take:
+    if status().viewport.subject == "TAKE" and active and active[0].take:
         return str(active[0].take)
     return viewing.resting.get(scene.name)
 
@@ -94,7 +95,7 @@ def told(scene: bpy.types.Scene) -> str:
     if not state.is_linked:
         return "Points only: no backend is connected"
     if source_of(scene) is None:
-        return "There is no take yet"
+        return "Update shows the scene as it stands"
     pictures = [pane.picture for pane in viewing.panes if pane.picture is not None]
     if not pictures:
         return ""
@@ -105,10 +106,15 @@ def told(scene: bpy.types.Scene) -> str:
 
 def bring(scene: bpy.types.Scene) -> None:
     """Send the scene as it stands, to be shown before any take. Raises ShotError."""
-    exported = export_shot(scene)
+    exported = as_it_stands(scene)
     if viewing.watcher is not None:
         viewing.watcher.bring(Bring(scene.name, exported.shot, exported.arrays))
         wake()
+
+
+def as_it_stands(scene: bpy.types.Scene) -> Export:
+    """Return the shot that is shown before any take: a take's, with the fits that there are."""
+    return with_fits(scene, export_shot(scene))
 
 
 def can_ask() -> bool:

@@ -2,6 +2,8 @@
 
 import math
 import os
+import sys
+from dataclasses import replace
 from pathlib import Path
 
 import bpy
@@ -185,6 +187,9 @@ def test_an_edit_makes_a_fit_stale_and_its_undoing_makes_it_good_again(wedge) ->
     assert key() != first
     assert is_stale(ob)
     glow.inputs["Strength"].default_value = 1.0
+    bpy.data.materials.new("Of nothing")  # a saved file forgets it
+    bpy.data.lights.new("Of nothing", "POINT")
+    assert key() == first
     bpy.ops.object.light_add(type="POINT", location=(0, 0, 4))
     assert key() != first  # in the scene's light, a lamp counts
     ob.impetus.fit.light = "NEUTRAL"
@@ -219,8 +224,7 @@ def test_a_take_without_a_fit_says_so_and_keeps_the_surface(wedge) -> None:
 def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
     from blender_addon import headless
     from blender_addon.fits import order
-    from blender_addon.fits.takes import with_fits
-    from blender_addon.shot_export import export_shot
+    from blender_addon.viewport.session import as_it_stands
     from impetus.backend.contract.shot_check import check_shot
 
     scene, ob = wedge
@@ -228,8 +232,9 @@ def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
     made = headless.fit_object(ob, scene, say=said.append)
     assert ob.impetus.splat_source == "FITTED"
     assert ob.impetus.fit.key == made.key
-    assert any("Fit: " in line and "dB" in line for line in said)
-    exported = with_fits(scene, export_shot(scene))
+    for stage in ("view 4 of 4", "load torch", "place splats", "compile the first step", "dB"):
+        assert any(stage in line for line in said)
+    exported = as_it_stands(scene)
     check_shot(exported.shot, exported.arrays)
     fit = exported.shot.bodies[0].fit
     assert fit.mean.shape == (made.splats, 3)
@@ -248,6 +253,65 @@ def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
     assert headless.fit_file(bpy.data.filepath, "Nothing", say=said.append) == headless.FAILED
     assert "Expected an object Nothing" in said[-1]
     assert path.exists()
+
+
+def test_the_bar_moves_with_pictures_and_steps(wedge) -> None:
+    from blender_addon.fits import order
+
+    scene, ob = wedge
+    made = order.plan(scene, ob)
+    said = ("fit 0 %, load torch", "Wedge: 4 views", "fit 0 %, 9.1 dB, 1,200 splats",
+            "fit 50 %, 21.9 dB, 1,413 splats, 0:21 left", "fit 100 %, write splats")  # fmt: skip
+    speaks = (sys.executable, "-c", f"print(*{said!r}, sep='\\n')")
+    steps = list(order._fit("fit", replace(made, fit=speaks), 0.2))
+    told = list(dict.fromkeys((step.text, round(step.factor, 3)) for step in steps))
+    assert [each for each in told if each[0] != "Fit: start"] == [
+        ("Fit: load torch", 0.2), ("Fit: 9.1 dB", 0.2), ("Fit: 21.9 dB, 0:21 left", 0.6),
+        ("Fit: write splats", 1.0),
+    ]  # fmt: skip
+    speaks = (sys.executable, "-c", "print('IMPETUS 0 4 Wedge\\nIMPETUS 3 4 Wedge')")
+    steps = list(order._views("fit", replace(made, render=speaks)))
+    assert [step.factor for step in steps][-1] == 0.75 * order.VIEWS_SHARE
+    assert max(step.factor for step in steps) < order.VIEWS_SHARE
+
+
+def test_the_copy_leaves_preferences_and_file_alone(wedge) -> None:
+    from blender_addon.fits import order
+
+    scene, ob = wedge
+    chosen = bpy.context.preferences
+    chosen.filepaths.file_preview_type, chosen.is_dirty = "CAMERA", False
+    before = bpy.data.filepath
+    made = order.plan(scene, ob)
+    assert made.copy.stat().st_size > 1000
+    assert chosen.filepaths.file_preview_type == "CAMERA"
+    assert not chosen.is_dirty
+    assert bpy.data.filepath == before
+
+
+def test_the_panel_shows_a_fit_where_one_is_wanted(wedge) -> None:
+    from blender_addon.fits import fitting, panels
+    from blender_addon.jobs.state import state, status
+
+    _, ob = wedge
+    shows = bpy.types.PHYSICS_PT_impetus_fit.poll
+    assert not shows(bpy.context)
+    ob.impetus.splat_source = "FITTED"
+    assert shows(bpy.context)
+    ob.impetus.role = "SMOKE"
+    assert not shows(bpy.context)
+    ob.impetus.role = "DYNAMIC"
+    for material, flows in (("SAND", True), ("RIGID", False), ("METAL", False), ("CREAM", True)):
+        ob.impetus.material = material
+        assert panels.flows(ob) == flows
+    ob.impetus.role = "STATIC"
+    assert not panels.flows(ob)
+    fitting.step("Fit: load torch", 0.2)
+    assert panels.stage_text(status()) == "Fit: load torch"
+    state.fit_since -= 65
+    fitting.step("Fit: load torch", 0.2)
+    assert panels.stage_text(status()) == "Fit: load torch  ·  1:05"
+    fitting.end()
 
 
 def test_the_panel_begins_and_ends_a_fit(wedge) -> None:
@@ -269,3 +333,7 @@ def test_the_panel_begins_and_ends_a_fit(wedge) -> None:
     news.apply(orders.Trouble(state.fit, "CHILD", "It ended badly.", "See the log."))
     assert not status().fit
     assert status().sentence == "It ended badly."
+    assert status().fit_trouble == "It ended badly. See the log."
+    bpy.ops.object.impetus_fit()
+    assert not status().fit_trouble
+    assert bpy.ops.impetus.stop_fit() == {"FINISHED"}

@@ -99,6 +99,7 @@ def test_a_scene_is_shown_before_any_take_and_then_the_take(shot: bpy.types.Scen
     settings.use = True
     wait(lambda: state.is_linked)
     assert session.source_of(shot) is None
+    assert session.told(shot) == "Update shows the scene as it stands"
     assert session.tick() is None, "nothing is asked for yet: no timer runs"
     assert bpy.ops.impetus.view_scene() == {"FINISHED"}
     wait(lambda: session.source_of(shot) is not None)
@@ -122,6 +123,9 @@ def test_a_scene_is_shown_before_any_take_and_then_the_take(shot: bpy.types.Scen
     wait(lambda: look(4).absent is not None)
     assert "Frame 4 is not simulated" in viewing.sentence
     assert not pane.waits()
+    settings.subject = "SCENE"
+    check_cube(shown(1), height=0.0)
+    settings.subject = "TAKE"
 
     settings.use = False
     assert viewing.watcher is None

@@ -65,6 +65,9 @@ class Figures:
 class _Silent:
     """Hears a fit, and tells its steps to nobody but the clock."""
 
+    def began(self, what: str) -> None:
+        pass
+
     def stepped(self, done: int, total: int, *, match: float, splats: int) -> None:
         pass
 

@@ -60,6 +60,9 @@ def settings_for(splats: int, steps: int, seed: int = 0) -> FitSettings:
 class FitListener(Protocol):
     """Who hears of a running fit, and may end it."""
 
+    def began(self, what: str) -> None:
+        """Something without steps has begun, as "place splats"."""
+
     def stepped(self, done: int, total: int, *, match: float, splats: int) -> None:
         """So many steps are done; `match` is the PSNR in dB over the views seen last."""
 
@@ -110,6 +113,7 @@ def _run(
     listener: FitListener,
 ) -> dict[str, Array]:
     device = "cuda" if engine == "gsplat" else "cpu"
+    listener.began("place splats")
     targets = Targets(views, arrays, device)
     density = Density(settings.density, shape_of(views.body, arrays), targets.extent)
     begun = kept.newest_checkpoint()
@@ -125,6 +129,7 @@ def _run(
         matches = state.pop("matches").copy()
         splats = FitSplats.restored(state, settings.rates, device)
     saved = time.monotonic()
+    listener.began("compile the first step")
 
     def save(step: int) -> None:
         kept.write_checkpoint(step, splats.arrays() | density.arrays() | {"matches": matches})
