@@ -14,6 +14,7 @@ from . import (
 from .acts import operators as act_operators
 from .acts import panels as act_panels
 from .air import panels as air_panels
+from .captures import drawing as capture_drawing
 from .captures import operators as capture_operators
 from .captures import panels as capture_panels
 from .fits import operators as fit_operators
@@ -40,8 +41,8 @@ modules = (
     lift_operators, fit_operators, method_operators, edit_operators, view_operators, panels,
     region_panels, fit_panels, act_panels, air_panels, capture_panels, method_panels, job_panels,
     outlook_panels, lift_panels, preview_panels, view_panels, edit_panels, edit_drawing,
-    guide_drawing, preview_drawing, view_drawing, outlook_watch, physgaussian, headless,
-    handlers,
+    guide_drawing, capture_drawing, preview_drawing, view_drawing, outlook_watch, physgaussian,
+    headless, handlers,
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from bpy_extras.io_utils import ImportHelper
 
 from impetus.backend.contract.errors import ImpetusError
 
-from . import preview
+from . import drawing, preview
 from .reading import is_capture
 
 TEXT = "Gaussian Splats (.ply, .spz, .splat)"
@@ -73,6 +73,7 @@ class OBJECT_OT_impetus_capture_refresh(_OfCapture, bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> set[str]:
         try:
             preview.refresh(context.object)
+            drawing.forget()
         except ImpetusError as error:
             self.report({"ERROR"}, f"{error.sentence} {error.remedy}".strip())
             return {"CANCELLED"}

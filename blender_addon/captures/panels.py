@@ -2,6 +2,7 @@
 
 import bpy
 
+from .preview import words_of
 from .properties import ImpetusCropBox
 from .reading import is_capture
 
@@ -45,7 +46,10 @@ class DATA_PT_impetus_capture(bpy.types.Panel):
         column = layout.column()
         column.prop(settings, "preview_points")
         column.operator("object.impetus_capture_refresh", icon="FILE_REFRESH")
-        column.label(text=f"{settings.kept:,} of {settings.count:,} splats are there")
+        if settings.seen == words_of(context.object):
+            column.label(text=f"{settings.kept:,} of {settings.count:,} splats are kept")
+        else:
+            column.label(text="Changed since: Update Preview", icon="INFO")
 
 
 classes = (IMPETUS_UL_crop_boxes, DATA_PT_impetus_capture)

@@ -29,7 +29,7 @@ def add_capture(
         bpy.data.objects.remove(ob)
         bpy.data.meshes.remove(mesh)
         raise
-    ob.show_bounds = True
+    ob.display_type = "BOUNDS"  # its points are drawn in their colours, by drawing.py
     context.collection.objects.link(ob)
     for other in context.view_layer.objects:
         other.select_set(other == ob)
@@ -52,8 +52,20 @@ def refresh(ob: bpy.types.Object) -> tuple[str, ...]:
         attribute = mesh.color_attributes.new(COLOR, "FLOAT_COLOR", "POINT")
     attribute.data.foreach_set("color", colors.ravel())
     mesh.update()
-    settings.count, settings.kept = count, len(place)
+    settings.count, settings.kept, settings.seen = count, len(place), words_of(ob)
     return tuple(f"{path_of(ob).name}: {note}" for note in read.notes)
+
+
+def words_of(ob: bpy.types.Object) -> str:
+    """Return what a preview depends on, quickly told: `settings.seen` where it is of now."""
+    settings = ob.impetus.capture
+    words = [settings.path, round(settings.opacity_threshold, 4), settings.is_linear]
+    to_capture = ob.matrix_world.inverted_safe()
+    for crop in settings.boxes:
+        if crop.use and crop.box is not None:
+            place = np.round(np.array(to_capture @ crop.box.matrix_world), 4) + 0.0
+            words += [crop.side, place.tolist(), crop.box.empty_display_size]
+    return repr((*words, settings.preview_points))
 
 
 def add_crop_box(context: bpy.types.Context, ob: bpy.types.Object) -> bpy.types.Object:

@@ -70,6 +70,7 @@ class ImpetusCapture(bpy.types.PropertyGroup):
     )
     count: IntProperty(description="Splats in the file")
     kept: IntProperty(description="Splats that threshold and boxes left when last looked")
+    seen: StringProperty(options={"HIDDEN"}, description="What the preview was made of")
 
 
 classes = (ImpetusCropBox, ImpetusCapture)

@@ -66,7 +66,7 @@ class PHYSICS_PT_impetus_fit(bpy.types.Panel):
         elif fitting.is_stale(ob):
             layout.label(text="Edited since it was fitted", icon="ERROR")
         elif fit.key:
-            row = layout.row()
+            row = layout.split(factor=0.68)
             row.label(text=f"Fitted: {fit.match:.1f} dB", icon="CHECKMARK")
             row.operator("impetus.view_scene", text="Show")
         elif not state.fit:

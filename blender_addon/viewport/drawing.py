@@ -19,6 +19,8 @@ from .session import viewing
 CLOSER = 0.002
 """Splats are drawn nearer by this share of their distance (orthographic: of the view's width): at
 rest they lie on the very mesh that they were made from, and would vanish into it."""
+FITTED_CLOSER = 0.01
+"The same where some are fitted: those lie up to their own size inside of the mesh."
 POINT_SIZE = 3.0
 OVERLAP = 1.4
 "Of the points of a picture, so that no gap opens between them as the view turns."
@@ -47,6 +49,7 @@ class _Now:
     projection: Floats
     metres: float
     lens: Lens
+    closer: float = CLOSER
 
 
 def draw() -> None:
@@ -72,7 +75,9 @@ def draw() -> None:
         session.note_progress(scene, pane)
     if session.has_errand(source, pane):
         session.wake()
-    _draw(pane, _Now(view, projection, metres, lens))
+    objects = context.view_layer.objects
+    fitted = any(ob.impetus.fit.key and ob.impetus.splat_source == "FITTED" for ob in objects)
+    _draw(pane, _Now(view, projection, metres, lens, FITTED_CLOSER if fitted else CLOSER))
 
 
 def _bodies(context: bpy.types.Context) -> Bodies:
@@ -134,7 +139,7 @@ def _draw_picture(pane: Pane, picture: Picture, now: _Now) -> None:
     shader.uniform_float("clip", clip.T.ravel().tolist())
     shader.uniform_float("frame", (picture.left, picture.top, width, height))
     shader.uniform_float("lens", picture.lens.intrinsics.tolist())
-    shader.uniform_float("closer", _closer(picture.lens))
+    shader.uniform_float("closer", _closer(picture.lens, now.closer))
     shader.uniform_bool("parallel", [picture.lens.orthographic])
     shader.uniform_sampler("colors", loaded.colors)
     shader.uniform_sampler("depths", loaded.depths)
@@ -147,10 +152,10 @@ def _draw_picture(pane: Pane, picture: Picture, now: _Now) -> None:
         _grid(width, height).draw(shader)
 
 
-def _closer(lens: Lens) -> tuple[float, float]:
+def _closer(lens: Lens, share: float) -> tuple[float, float]:
     if lens.orthographic:
-        return 1.0, CLOSER * lens.width / float(lens.intrinsics[0])
-    return 1.0 - CLOSER, 0.0
+        return 1.0, share * lens.width / float(lens.intrinsics[0])
+    return 1.0 - share, 0.0
 
 
 def _grid(width: int, height: int) -> gpu.types.GPUBatch:

@@ -7,6 +7,8 @@ from impetus.backend.contract.errors import ShotError
 from ..jobs.state import state
 from . import session
 
+MOST_WARNINGS = 3
+
 
 class IMPETUS_OT_view_scene(bpy.types.Operator):
     """Show the splats of the scene as it stands, fitted ones too, before any take is made of it"""
@@ -27,10 +29,12 @@ class IMPETUS_OT_view_scene(bpy.types.Operator):
             shown.use = True
         shown.subject = "SCENE"
         try:
-            session.bring(context.scene)
+            warnings = session.bring(context.scene)
         except ShotError as error:
             self.report({"ERROR"}, f"{error.sentence} {error.remedy}".strip())
             return {"CANCELLED"}
+        for warning in warnings[:MOST_WARNINGS]:
+            self.report({"WARNING"}, warning)
         return {"FINISHED"}
 
 

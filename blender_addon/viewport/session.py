@@ -104,12 +104,16 @@ def told(scene: bpy.types.Scene) -> str:
     return f"{max(picture.splats for picture in pictures):,} splats{rate}"
 
 
-def bring(scene: bpy.types.Scene) -> None:
-    """Send the scene as it stands, to be shown before any take. Raises ShotError."""
+def bring(scene: bpy.types.Scene) -> tuple[str, ...]:
+    """Send the scene as it stands, to be shown before any take; return what to know of it.
+
+    Raises ShotError.
+    """
     exported = as_it_stands(scene)
     if viewing.watcher is not None:
         viewing.watcher.bring(Bring(scene.name, exported.shot, exported.arrays))
         wake()
+    return exported.warnings
 
 
 def as_it_stands(scene: bpy.types.Scene) -> Export:

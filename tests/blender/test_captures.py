@@ -85,6 +85,54 @@ def test_a_file_becomes_an_object_of_points(scene, tmp_path, suffix):
     assert 0.1 < colors.reshape(-1, 4)[:, :3].mean() < 0.4
 
 
+def test_a_view_draws_the_points_in_the_files_colours(scene, tmp_path):
+    from blender_addon.captures.drawing import points_of
+
+    splats = some(200)
+    write_capture(tmp_path / "stone.ply", splats)
+    ob = imported(tmp_path / "stone.ply")
+    kept = splats.opacity >= ob.impetus.capture.opacity_threshold
+    place, color = points_of(ob)
+    np.testing.assert_allclose(place, splats.mean[kept], atol=1e-6)
+    np.testing.assert_allclose(color[:, :3], splats.colors[kept].clip(0, 1), atol=1e-3)
+    assert (color[:, 3] == 1).all()
+    assert ob.display_type == "BOUNDS"  # Blender's own dots, of one colour, would cover them
+
+
+def test_a_preview_that_is_of_before_a_change_is_told(scene, tmp_path):
+    from blender_addon.captures.preview import words_of
+
+    write_capture(tmp_path / "stone.ply", some(200))
+    ob = imported(tmp_path / "stone.ply")
+    settings = ob.impetus.capture
+
+    def refresh():
+        bpy.context.view_layer.update()
+        assert bpy.ops.object.impetus_capture_refresh() == {"FINISHED"}
+
+    def is_of_now():
+        bpy.context.view_layer.update()
+        return settings.seen == words_of(ob)
+
+    assert is_of_now()
+    settings.opacity_threshold = 0.5
+    assert not is_of_now()
+    refresh()
+    assert is_of_now()
+    bpy.ops.object.impetus_crop_add()
+    box = settings.boxes[0].box
+    refresh()
+    ob.location = (3, 2, 1)  # the box moves with it
+    assert is_of_now()
+    box.location.x += 0.1
+    assert not is_of_now()
+    settings.boxes[0].use = False
+    assert not is_of_now()
+    box.location.x -= 0.1
+    settings.boxes[0].use = True
+    assert is_of_now()
+
+
 def test_a_preview_is_thinned_and_as_large_as_the_whole(scene, tmp_path):
     splats = some(5000)
     write_capture(tmp_path / "stone.ply", splats)

@@ -190,6 +190,11 @@ def test_an_edit_makes_a_fit_stale_and_its_undoing_makes_it_good_again(wedge) ->
     bpy.data.materials.new("Of nothing")  # a saved file forgets it
     bpy.data.lights.new("Of nothing", "POINT")
     assert key() == first
+    bpy.ops.wm.save_mainfile()
+    bpy.ops.wm.open_mainfile(filepath=bpy.data.filepath)
+    scene, ob = bpy.context.scene, bpy.data.objects["Wedge"]
+    assert key() == first
+    assert not is_stale(ob)
     bpy.ops.object.light_add(type="POINT", location=(0, 0, 4))
     assert key() != first  # in the scene's light, a lamp counts
     ob.impetus.fit.light = "NEUTRAL"

@@ -1,0 +1,121 @@
+"""Draws the points of captures in their colours: Blender draws loose vertices in one colour."""
+
+from typing import Any
+
+import bpy
+import gpu
+import numpy as np
+from numpy.typing import NDArray
+
+from ..viewport.session import source_of
+from .preview import COLOR
+from .reading import is_capture
+
+POINT_SIZE = 3.0
+_handles: list[object] = []
+_batches: dict[tuple[object, ...], gpu.types.GPUBatch] = {}
+
+
+def draw() -> None:
+    """Draw the captures that a view shows; called by Blender for each view."""
+    context = bpy.context
+    overlay = getattr(context.space_data, "overlay", None)
+    if overlay is None or not overlay.show_overlays or _are_splats_shown(context):
+        return
+    seen = [ob for ob in context.view_layer.objects if is_capture(ob) and _is_seen(ob, context)]
+    if not seen:
+        return
+    shader = _shader()
+    before = (gpu.state.depth_test_get(), gpu.state.depth_mask_get())
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_mask_set(True)
+    gpu.state.point_size_set(POINT_SIZE * context.preferences.system.ui_scale)
+    try:
+        shader.bind()
+        for ob in seen:
+            gpu.matrix.push()
+            gpu.matrix.multiply_matrix(ob.matrix_world)
+            _batch(ob).draw(shader)
+            gpu.matrix.pop()
+    finally:
+        gpu.state.depth_test_set(before[0])
+        gpu.state.depth_mask_set(before[1])
+
+
+def points_of(ob: bpy.types.Object) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return a capture's preview: places (n, 3) in its space, colours (n, 4) as a screen has them.
+
+    All of them are opaque: a point stands for splats, whose size it has not.
+    """
+    mesh = ob.data
+    place = np.empty((len(mesh.vertices), 3), np.float32)
+    mesh.vertices.foreach_get("co", place.reshape(-1))
+    color = np.ones((len(mesh.vertices), 4), np.float32)
+    attribute = mesh.color_attributes.get(COLOR)
+    if attribute is not None and attribute.domain == "POINT":
+        attribute.data.foreach_get("color", color.reshape(-1))
+    linear = np.clip(color[:, :3], 0, 1)
+    shown = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    return place, np.concatenate([shown, np.ones_like(shown[:, :1])], axis=1, dtype=np.float32)
+
+
+def forget(*_: Any) -> None:
+    """Take the points anew the next time: they were changed."""
+    _batches.clear()
+
+
+def _are_splats_shown(context: bpy.types.Context) -> bool:
+    """Whether the backend draws the splats themselves."""
+    return context.window_manager.impetus.viewport.use and source_of(context.scene) is not None
+
+
+def _is_seen(ob: bpy.types.Object, context: bpy.types.Context) -> bool:
+    return ob.visible_in_viewport_get(context.space_data) and ob.mode == "OBJECT"
+
+
+def _batch(ob: bpy.types.Object) -> gpu.types.GPUBatch:
+    key = (ob.name_full, ob.data.name_full, len(ob.data.vertices))
+    if key not in _batches:
+        place, color = points_of(ob)
+        form = gpu.types.GPUVertFormat()
+        form.attr_add(id="pos", comp_type="F32", len=3, fetch_mode="FLOAT")
+        form.attr_add(id="color", comp_type="F32", len=4, fetch_mode="FLOAT")
+        buffer = gpu.types.GPUVertBuf(form, len(place))
+        buffer.attr_fill("pos", place)
+        buffer.attr_fill("color", color)
+        _batches[key] = gpu.types.GPUBatch(type="POINTS", buf=buffer)
+    return _batches[key]
+
+
+def _shader() -> gpu.types.GPUShader:
+    """Return the shader of coloured points; before Blender 4.5 that of any coloured vertices."""
+    try:
+        return gpu.shader.from_builtin("POINT_FLAT_COLOR")
+    except (ValueError, SystemError):
+        return gpu.shader.from_builtin("FLAT_COLOR")
+
+
+@bpy.app.handlers.persistent
+def _after(*_: object) -> None:
+    forget()
+
+
+def _moments() -> tuple[list[Any], ...]:
+    at = bpy.app.handlers
+    return at.load_post, at.undo_post, at.redo_post
+
+
+def register() -> None:
+    for moment in _moments():
+        moment.append(_after)
+    if not bpy.app.background:  # there is nothing to draw on
+        space = bpy.types.SpaceView3D
+        _handles.append(space.draw_handler_add(draw, (), "WINDOW", "POST_VIEW"))
+
+
+def unregister() -> None:
+    while _handles:
+        bpy.types.SpaceView3D.draw_handler_remove(_handles.pop(), "WINDOW")
+    for moment in _moments():
+        moment.remove(_after)
+    forget()
