@@ -160,18 +160,25 @@ class PHYSICS_PT_impetus_looks(_OfObject, bpy.types.Panel):
     bl_parent_id = "PHYSICS_PT_impetus"
     bl_options = {"DEFAULT_CLOSED"}
 
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        ob = context.object
+        return super().poll(context) and (ob.impetus.role == "DYNAMIC" or not is_capture(ob))
+
     def draw(self, context: bpy.types.Context) -> None:
         layout, physics = self.layout, context.object.impetus
         layout.use_property_split = True
-        fitted = can_be_fitted(context.object) and physics.splat_source == "FITTED"
         if can_be_fitted(context.object):
             row = layout.row()
             row.use_property_decorate = False
             row.prop(physics, "splat_source", expand=True)
-        density = layout.column()
-        density.active = not (fitted or is_capture(context.object))
-        density.prop(physics, "splat_density", text="Density")
-        layout.prop(physics, "thickness")
+        if not is_capture(context.object):  # it brings its own
+            density = layout.column()
+            density.active = not (
+                can_be_fitted(context.object) and physics.splat_source == "FITTED"
+            )
+            density.prop(physics, "splat_density", text="Density")
+            layout.prop(physics, "thickness")
         if physics.role == "DYNAMIC":
             row = layout.row(heading="Inner Color")
             row.prop(physics, "use_inner_color", text="")

@@ -295,11 +295,12 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     job: StringProperty()
     problems: CollectionProperty(type=ImpetusProblem)
     fit: StringProperty(description="Name of the object that is being fitted")
-    fit_stage: StringProperty()
     fit_factor: FloatProperty(min=0.0, max=1.0)
     fit_trouble: StringProperty(description="Why the last fit ended early, and what to do")
-    lift: StringProperty(description="What is being done to a picture")
+    lift: StringProperty(description="Name of the picture that is being made a body")
     lift_factor: FloatProperty(min=0.0, max=1.0)
+    lift_note: StringProperty(description="What to know of the last body of a picture")
+    lift_trouble: StringProperty(description="Why the last one was not made, and what to do")
     viewport: PointerProperty(type=ImpetusViewport)
 
 

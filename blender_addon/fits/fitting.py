@@ -1,12 +1,10 @@
 """The fit that an artist asks for: begun, followed by its notices, ended; on the main thread."""
 
-import time
-
 import bpy
 
 from ..jobs import orders
-from ..jobs.state import say, state, status
-from .order import Made, plan, run
+from ..jobs.state import note, say, state
+from .order import START, Made, plan, run
 from .subject import mark
 
 
@@ -15,15 +13,8 @@ def begin(scene: bpy.types.Scene, ob: bpy.types.Object) -> None:
     made = plan(scene, ob)
     state.fit = f"fit {ob.name}"
     state.link.order(orders.Run(state.fit, run(state.fit, made)))
-    say(fit=ob.name, fit_trouble="", sentence="", remedy="")
-    step("Start the renderer", 0.0)
-
-
-def step(text: str, factor: float) -> None:
-    """Say how far it is."""
-    if text != status().fit_stage:
-        state.fit_since = time.monotonic()
-    say(fit_stage=text, fit_factor=factor)
+    note(state.fit, START)
+    say(fit=ob.name, fit_factor=0.0, fit_trouble="", sentence="", remedy="")
 
 
 def stop() -> None:
@@ -47,7 +38,7 @@ def keep(ob: bpy.types.Object, made: Made) -> None:
 def end(trouble: str = "") -> None:
     """Nothing runs any more; say what went wrong, if something did."""
     state.fit = ""
-    say(fit="", fit_stage="", fit_factor=0.0, fit_trouble=trouble)
+    say(fit="", fit_factor=0.0, fit_trouble=trouble)
 
 
 def is_stale(ob: bpy.types.Object) -> bool:

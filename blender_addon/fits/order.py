@@ -21,6 +21,7 @@ from .subject import fit_key, mark, subjects, views_key
 
 VIEWS_SHARE = 0.25
 "What the pictures are of a fit's time, about."
+START = "Start the renderer"
 KEPT_VIEWS, KEPT_FITS = 6, 200
 
 
@@ -129,7 +130,7 @@ def _views(key: str, made: Plan) -> Generator[Notice, None, None]:
     if made.views.exists():
         return
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    log, text, factor = made.views.with_suffix(".log"), "Start the renderer", 0.0
+    log, text, factor = made.views.with_suffix(".log"), START, 0.0
     try:
         for line in watch(made.render, log, environment, "Rendering views"):
             if line.startswith("IMPETUS "):

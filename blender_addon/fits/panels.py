@@ -1,22 +1,18 @@
 """How splats are fitted to an object, below where its splats come from."""
 
-import time
-
 import bpy
 
 from impetus.backend.contract.materials import Flowing
 
 from ..captures.reading import is_capture
 from ..job_panels import _draw_text
-from ..jobs.state import state
+from ..jobs.state import state, told
 from ..properties import ImpetusStatus
 from ..shot_export.bodies import LAWS
 from . import fitting
 
 SHOWN = frozenset({"DYNAMIC", "STATIC", "KINEMATIC"})
 "Roles of objects that are shown as they are."
-PATIENCE = 3.0
-"A stage that says nothing new for so many seconds tells how long it has been."
 
 
 def can_be_fitted(ob: bpy.types.Object) -> bool:
@@ -56,7 +52,7 @@ class PHYSICS_PT_impetus_fit(bpy.types.Panel):
         if shown.fit != ob.name:
             self.layout.label(text=f"Fitting {shown.fit}")
         row = self.layout.row(align=True)
-        row.progress(factor=shown.fit_factor, text=stage_text(shown))
+        row.progress(factor=shown.fit_factor, text=told(state.fit))
         row.operator("impetus.stop_fit", text="", icon="X")
 
     def _draw_state(self, ob: bpy.types.Object) -> None:
@@ -84,15 +80,6 @@ class PHYSICS_PT_impetus_fit(bpy.types.Panel):
         column = layout.column(align=True)
         column.prop(fit, "splats")
         column.prop(fit, "steps")
-
-
-def stage_text(shown: ImpetusStatus) -> str:
-    """Return what a fit does, and for how long already where it has been silent."""
-    silent = time.monotonic() - state.fit_since
-    if silent < PATIENCE:
-        return shown.fit_stage
-    minutes, seconds = divmod(int(silent), 60)
-    return f"{shown.fit_stage}  ·  {minutes}:{seconds:02d}"
 
 
 def flows(ob: bpy.types.Object) -> bool:

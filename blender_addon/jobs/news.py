@@ -14,7 +14,7 @@ from ..outlook import watch
 from ..preview import store as preview
 from ..properties import ImpetusTake
 from . import backend_setup, bake, orders
-from .state import connect, find, follow, follow_active, remember, say, send, state
+from .state import connect, find, follow, follow_active, note, remember, say, send, state
 
 STAGES = {
     "prepare": "Prepare",
@@ -56,12 +56,13 @@ def apply(notice: orders.Notice) -> None:
 
 
 def _step(key: str, text: str, factor: float) -> None:
+    note(key, text)
     if key == backend_setup.KEY:
         say(stage=text, factor=factor)
     elif key == state.fit:
-        fitting.step(text, factor)
+        say(fit_factor=factor)
     elif key == state.lift:
-        say(lift=text, lift_factor=factor)
+        say(lift_factor=factor)
     elif (take := find(key)) is not None and take.is_active:
         say(job=key, stage=text, factor=factor, seconds_left=-1.0)
 
@@ -168,7 +169,7 @@ def _trouble(trouble: orders.Trouble) -> None:
         fitting.end(text)
         say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif trouble.about == state.lift and state.lift:
-        lifting.end()
+        lifting.end(text)
         say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif take is not None and take.state == "baking" and take.key in state.pending:
         take.warnings = f"The bake failed, so the scene's lights are used: {trouble.sentence}"

@@ -17,6 +17,8 @@ from . import machine, orders
 from .link import Link
 
 RETRY_SECONDS = 15.0
+SILENT_SECONDS = 3.0
+"What says nothing new for so long tells how long it has been."
 
 
 @dataclass
@@ -29,8 +31,6 @@ class State:
     "Key of the set-up or bake that runs."
     fit: str = ""
     "Key of the fit that runs."
-    fit_since: float = 0.0
-    "When it last said something new, of `time.monotonic`."
     lift: str = ""
     "Key of the picture that is being made a body."
     pending: dict[str, Export] = field(default_factory=dict)
@@ -38,6 +38,8 @@ class State:
     known: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
     "Scene and values of each take touched since Blender started: undo must not lose a running job."
     retry_at: float = 0.0
+    told: dict[str, tuple[str, float]] = field(default_factory=dict)
+    "What each piece of work last said, and when it began to, of `time.monotonic`."
 
     def clear(self) -> None:
         """Be as at the start of the process."""
@@ -99,6 +101,22 @@ def remember(take: ImpetusTake, scene: bpy.types.Scene | None = None) -> None:
     names = (p.identifier for p in take.bl_rna.properties if p.identifier != "rna_type")
     values = {name: getattr(take, name) for name in names}
     state.known[take.key] = ((scene or take.id_data).name, values)
+
+
+def note(key: str, text: str) -> None:
+    """Note what a piece of work says now."""
+    if state.told.get(key, ("", 0.0))[0] != text:
+        state.told[key] = (text, time.monotonic())
+
+
+def told(key: str) -> str:
+    """Return what a piece of work says, and for how long already where that is long."""
+    text, since = state.told.get(key, ("", time.monotonic()))
+    silent = time.monotonic() - since
+    if silent < SILENT_SECONDS:
+        return text
+    minutes, seconds = divmod(int(silent), 60)
+    return f"{text}  ·  {minutes}:{seconds:02d}"
 
 
 def status() -> ImpetusStatus:

@@ -8,6 +8,8 @@ from pathlib import Path
 from impetus.backend.contract.errors import ImpetusError
 
 PAUSE = 0.1
+OURS = "impetus: "
+"How the backend's commands begin the line that says why they end."
 
 
 class ChildError(ImpetusError):
@@ -50,4 +52,6 @@ def watch(
     if child.returncode:
         tail = tuple(log.read_text("utf-8", "replace").strip().splitlines()[-8:])
         said = tail[-1][:300] if tail else "nothing"
+        if said.startswith(OURS):  # a sentence, and what to do
+            raise ChildError(said.removeprefix(OURS), "", tail)
         raise ChildError(f"{what} ended with {child.returncode}: {said}", f"See {log}.", tail)

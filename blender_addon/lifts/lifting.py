@@ -10,7 +10,7 @@ import numpy as np
 
 from ..captures.preview import add_capture
 from ..jobs import machine, orders
-from ..jobs.state import say, state
+from ..jobs.state import note, say, state
 from .order import TEXT, Wanted, run
 
 SENSOR = 36.0
@@ -21,7 +21,9 @@ def begin(wanted: Wanted) -> None:
     python = machine.python()
     state.lift = f"lift {wanted.folder.name}"
     state.link.order(orders.Run(state.lift, run(state.lift, wanted, python)))
-    say(lift=TEXT, lift_factor=0.0, sentence="", remedy="")
+    note(state.lift, TEXT)
+    say(lift=wanted.picture.name, lift_factor=0.0, lift_note="", lift_trouble="")
+    say(sentence="", remedy="")
 
 
 def stop() -> None:
@@ -30,9 +32,10 @@ def stop() -> None:
     end()
 
 
-def end() -> None:
+def end(trouble: str = "") -> None:
+    """Nothing runs any more; say what went wrong, if something did."""
     state.lift = ""
-    say(lift="", lift_factor=0.0)
+    say(lift="", lift_factor=0.0, lift_trouble=trouble)
 
 
 def finish(result: object) -> None:
@@ -40,7 +43,7 @@ def finish(result: object) -> None:
     end()
     if isinstance(result, Wanted):
         _, notes = place(bpy.context, result)
-        say(sentence=" ".join(notes), remedy="")
+        say(lift_note=" ".join(notes))
 
 
 def place(context: bpy.types.Context, wanted: Wanted) -> tuple[bpy.types.Object, tuple[str, ...]]:

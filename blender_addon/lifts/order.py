@@ -9,7 +9,7 @@ from pathlib import Path
 from ..jobs.orders import Finished, Notice, Stepped
 from ..jobs.watched import watch
 
-TEXT = "Make a body of the picture"
+TEXT = "Make a body"
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 import math
 import os
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -295,8 +296,7 @@ def test_the_copy_leaves_preferences_and_file_alone(wedge) -> None:
 
 
 def test_the_panel_shows_a_fit_where_one_is_wanted(wedge) -> None:
-    from blender_addon.fits import fitting, panels
-    from blender_addon.jobs.state import state, status
+    from blender_addon.fits import panels
 
     _, ob = wedge
     shows = bpy.types.PHYSICS_PT_impetus_fit.poll
@@ -311,17 +311,11 @@ def test_the_panel_shows_a_fit_where_one_is_wanted(wedge) -> None:
         assert panels.flows(ob) == flows
     ob.impetus.role = "STATIC"
     assert not panels.flows(ob)
-    fitting.step("Fit: load torch", 0.2)
-    assert panels.stage_text(status()) == "Fit: load torch"
-    state.fit_since -= 65
-    fitting.step("Fit: load torch", 0.2)
-    assert panels.stage_text(status()) == "Fit: load torch  ·  1:05"
-    fitting.end()
 
 
 def test_the_panel_begins_and_ends_a_fit(wedge) -> None:
     from blender_addon.jobs import news, orders
-    from blender_addon.jobs.state import state, status
+    from blender_addon.jobs.state import state, status, told
 
     _, ob = wedge
     ob.impetus.splat_source = "FITTED"
@@ -329,8 +323,13 @@ def test_the_panel_begins_and_ends_a_fit(wedge) -> None:
     assert bpy.ops.object.impetus_fit() == {"FINISHED"}
     assert status().fit == "Wedge"
     assert not bpy.ops.object.impetus_fit.poll()
+    assert told(state.fit) == "Start the renderer"
     news.apply(orders.Stepped(state.fit, "Render view 2 of 4", 0.1))
-    assert status().fit_stage == "Render view 2 of 4"
+    assert told(state.fit) == "Render view 2 of 4"
+    assert status().fit_factor == pytest.approx(0.1)
+    state.told[state.fit] = ("Render view 2 of 4", time.monotonic() - 65)
+    news.apply(orders.Stepped(state.fit, "Render view 2 of 4", 0.1))
+    assert told(state.fit) == "Render view 2 of 4  ·  1:05"  # for so long already
     assert bpy.ops.impetus.stop_fit() == {"FINISHED"}
     assert not status().fit
     assert not state.fit

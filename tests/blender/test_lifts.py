@@ -87,7 +87,7 @@ def test_a_picture_becomes_a_body_and_its_camera(scene, picture, backend):
                "--epochs", "20", "--cache", str(backend / "kept"))  # fmt: skip
     wanted = order.Wanted(picture, folder, options, True, "DYNAMIC")
     *steps, last = order.run("lift", wanted, Path(PYTHON))
-    assert (steps[0].text, steps[0].factor) == ("Make a body of the picture", 0.0)
+    assert (steps[0].text, steps[0].factor) == ("Make a body", 0.0)
     assert (steps[-1].text, steps[-1].factor) == ("Refine", 1.0)
     assert json.loads((folder / "lift.json").read_text())["epochs"] == 20
     scene.cursor.location = (1, 2, 3)
@@ -124,6 +124,7 @@ def test_a_picture_without_object_says_so(scene, picture, backend):
     from blender_addon.lifts import order
 
     wanted = order.Wanted(picture, backend / "body", ("--box", "0,0,80,60"), False, "DYNAMIC")
-    with pytest.raises(ChildError, match="Expected a box"):
+    with pytest.raises(ChildError, match=r"^Expected a box") as raised:
         list(order.run("lift", wanted, Path(PYTHON)))
+    assert raised.value.remedy == ""  # the sentence has it
     assert not (backend / "body" / "lift.json").exists()
