@@ -161,13 +161,14 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         column.prop(craft, "inversion_rounds")
         column = layout.column()
         column.prop(craft, "warp")
-        if craft.warp != "NEAREST":
+        if craft.warp == "NEAREST":
+            column.prop(craft, "carry_residual")
+            settle = column.row()
+            settle.active = craft.carry_residual
+            settle.prop(craft, "settle_picture")
+        else:  # what mixes cells moves by parts of one
             column.prop(craft, "restore_variance")
         column.prop(craft, "backward")
-        column.prop(craft, "carry_residual")
-        settle = column.row()
-        settle.enabled = craft.carry_residual and craft.warp == "NEAREST"
-        settle.prop(craft, "settle_picture")
         column.prop(craft, "carry_detail")
 
 
