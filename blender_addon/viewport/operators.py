@@ -53,10 +53,16 @@ class IMPETUS_OT_hide_moving(bpy.types.Operator):
         return True
 
     def execute(self, context: bpy.types.Context) -> set[str]:
-        hide = any(not ob.hide_get() for ob in _moving(context))
+        hide = are_meshes_shown(context)
         for ob in _moving(context):
             ob.hide_set(hide)
         return {"FINISHED"}
+
+
+def are_meshes_shown(context: bpy.types.Context) -> bool:
+    """Return whether any dynamic object is seen, or there is none."""
+    moving = _moving(context)
+    return not moving or any(not ob.hide_get() for ob in moving)
 
 
 def _moving(context: bpy.types.Context) -> list[bpy.types.Object]:

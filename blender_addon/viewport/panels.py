@@ -3,6 +3,7 @@
 import bpy
 
 from ..job_panels import _draw_text
+from .operators import are_meshes_shown
 from .session import told, viewing
 
 
@@ -25,7 +26,8 @@ class VIEW3D_PT_impetus_splats(bpy.types.Panel):
         if context.scene.impetus.takes:
             column.row().prop(shown, "subject", expand=True)
         column.row().prop(shown, "bodies", expand=True)
-        column.operator("impetus.hide_moving")
+        text = "Hide Dynamic Meshes" if are_meshes_shown(context) else "Show Dynamic Meshes"
+        column.operator("impetus.hide_moving", text=text)
         if shown.use and (text := told(context.scene)):
             _draw_text(layout, text, icon="ERROR" if viewing.is_lost else "INFO")
         if shown.use and (shown.subject == "SCENE" or not context.scene.impetus.takes):
