@@ -72,6 +72,7 @@ def standings(
     depsgraph = layer.depsgraph
     things = Things(scene, layer)
     things.add(scene.frame_current, depsgraph, meshes=False, shapes=False)
+    things.add_hidden(scene.frame_current, layer)
     metres = scene.unit_settings.scale_length
     found = (
         _standing(thing, measures.of(thing, depsgraph), scene, metres)

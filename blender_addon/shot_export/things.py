@@ -57,11 +57,12 @@ class Things:
         for instance in depsgraph.object_instances:
             evaluated = instance.object
             original = evaluated.original
-            if not self._is_shown(instance, original):
+            root = instance.parent.original if instance.is_instance else None
+            if not self._is_shown(original, root):
                 continue
             key = _key(instance, original)
             if (thing := self._found.get(key)) is None:
-                thing = self._found[key] = self._new(instance, original)
+                thing = self._found[key] = self._new(original, is_instance=instance.is_instance)
             thing.frames.append(frame)
             thing.matrices.append(np.array(instance.matrix_world, np.float64))
             if thing.kind not in MESHABLE:
@@ -70,6 +71,14 @@ class Things:
                 thing.mesh = self._mesh(evaluated, original)
             if shapes and _may_change_shape(thing):
                 thing.shapes.add(frame, evaluated)
+
+    def add_hidden(self, frame: int, layer: bpy.types.ViewLayer) -> None:
+        """Note what only the view hides, where it last was; Blender does not evaluate it."""
+        for ob in layer.objects:
+            if ob.name_full not in self._found and self._is_shown(ob, None):
+                thing = self._found[ob.name_full] = self._new(ob, is_instance=False)
+                thing.frames.append(frame)
+                thing.matrices.append(np.array(ob.matrix_world, np.float64))
 
     def present(self, count: int) -> list[Thing]:
         """Return what is there in all `count` frames; warn of what comes and goes."""
@@ -80,32 +89,29 @@ class Things:
                 )
         return [thing for thing in self._found.values() if len(thing.frames) == count]
 
-    def _is_shown(
-        self, instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object
-    ) -> bool:
+    def _is_shown(self, original: bpy.types.Object, root: bpy.types.Object | None) -> bool:
+        """Return whether a render shows an object, or an instance of it made by `root`."""
         kind = original.type
         if original in self._rooms or (kind not in MESHABLE and kind != "LIGHT"):
             if kind in _UNSEEN and not original.hide_render:
                 self._warn(original.name, f"objects of type {kind.title()} are not drawn")
             return False
-        root = instance.parent.original if instance.is_instance else original
-        hidden = original.hide_render or root.hide_render or root.name not in self._shown
-        if not instance.is_instance and _only_instances(original):
+        owner = root or original
+        hidden = original.hide_render or owner.hide_render or owner.name not in self._shown
+        if root is None and _only_instances(original):
             return False
         if hidden and original.impetus.role != "NONE":
             self._warn(original.name, "it has Impetus physics, but is hidden from render")
         lights_or_acts = kind == "LIGHT" or original.impetus.role != "NONE"
         return not hidden and (original.visible_camera or lights_or_acts)
 
-    def _new(
-        self, instance: bpy.types.DepsgraphObjectInstance, original: bpy.types.Object
-    ) -> Thing:
+    def _new(self, original: bpy.types.Object, *, is_instance: bool) -> Thing:
         name = original.name if original.library is None else original.name_full
         name = name.replace("/", "_").replace("\\", "_")[:180]
         self._names[name] += 1
         if (count := self._names[name]) > 1:
             name = f"{name} #{count}"
-        return Thing(name, original, original.type, instance.is_instance, ShapeTrack(name))
+        return Thing(name, original, original.type, is_instance, ShapeTrack(name))
 
     def _mesh(self, evaluated: bpy.types.Object, original: bpy.types.Object) -> Triangles | None:
         """Instances share their geometry: read it once."""

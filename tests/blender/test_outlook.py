@@ -89,6 +89,19 @@ def test_it_is_what_the_exported_shot_says(scene):
     assert filled == pytest.approx(volume, rel=0.1)  # the lattice fits the ball's bounds
 
 
+def test_what_the_view_hides_is_counted(scene):
+    cube = add(size=1, location=(0, 0, 2))
+    add("plane", role="STATIC", size=10)
+    found = look(scene)
+    cube.hide_set(True)
+    assert look(scene).particle_count == found.particle_count  # a take has it
+    cube.hide_set(False)
+    cube.hide_viewport = True
+    assert look(scene).particle_count == found.particle_count
+    cube.hide_render = True
+    assert look(scene) is None
+
+
 def test_bounds_of_a_mesh_with_very_many_vertices():
     from blender_addon.outlook.reading import FEW_VERTICES, _outermost
 
