@@ -7,7 +7,7 @@ import gpu
 import numpy as np
 from numpy.typing import NDArray
 
-from ..viewport.session import source_of
+from ..viewport.session import source_of, viewing
 from .preview import COLOR
 from .reading import is_capture
 
@@ -65,8 +65,12 @@ def forget(*_: Any) -> None:
 
 
 def _are_splats_shown(context: bpy.types.Context) -> bool:
-    """Whether the backend draws the splats themselves."""
-    return context.window_manager.impetus.viewport.use and source_of(context.scene) is not None
+    """Whether the backend has drawn the splats themselves."""
+    if not context.window_manager.impetus.viewport.use:
+        return False
+    pictures = [pane.picture for pane in viewing.panes if pane.picture is not None]
+    source = source_of(context.scene)
+    return any(picture.stand.source == source for picture in pictures)
 
 
 def _is_seen(ob: bpy.types.Object, context: bpy.types.Context) -> bool:

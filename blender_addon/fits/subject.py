@@ -35,8 +35,9 @@ class Subjects:
     arrays: ArraySet
     lights: tuple[bytes, ...]
     "Each lamp in a few words and numbers."
-    blocks: frozenset[bpy.types.ID]
-    "Materials and lamps of what is there; a file may hold others, which nobody sees."
+    materials: dict[str, frozenset[bpy.types.Material]]
+    "Of each body; a file may hold others, which nobody sees."
+    lamps: frozenset[bpy.types.Light]
 
     def of(self, ob: bpy.types.Object) -> str:
         """Return the name of an object's body. Raises ShotError where a render does not show it."""
@@ -54,7 +55,7 @@ def subjects(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -
     layer, start = layer or scene.view_layers[0], scene.impetus.simulation_start
     metres = scene.unit_settings.scale_length
     things, arrays = Things(scene, layer), ArraySet()
-    bodies, poses, originals, lights, blocks = {}, {}, {}, [], set()
+    bodies, poses, originals, materials, lights, lamps = {}, {}, {}, {}, [], set()
     with shown(layer), kept(scene):
         scene.frame_set(start)
         things.add(start, layer.depsgraph, meshes=True, shapes=False)
@@ -62,15 +63,14 @@ def subjects(scene: bpy.types.Scene, layer: bpy.types.ViewLayer | None = None) -
         for thing in things.present(1):
             if thing.kind == "LIGHT":
                 lights.append(_lamp(thing))
-                blocks.add(thing.original.data)
+                lamps.add(thing.original.data)
             elif thing.mesh is not None and (body := reader.read(thing)) is not None:
                 bodies[thing.name] = body
                 poses[thing.name] = rigid(thing.name, thing.world, metres)[0]
-                blocks |= set(thing.mesh.materials)
+                materials[thing.name] = frozenset(each for each in thing.mesh.materials if each)
                 if not thing.is_instance:
                     originals[thing.name] = thing.original
-    seen = frozenset(blocks - {None})
-    return Subjects(bodies, poses, originals, arrays, tuple(lights), seen)
+    return Subjects(bodies, poses, originals, arrays, tuple(lights), materials, frozenset(lamps))
 
 
 def views_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object) -> str:
@@ -87,7 +87,7 @@ def views_key(scene: bpy.types.Scene, found: Subjects, ob: bpy.types.Object) -> 
             digest.update(found.poses[each].tobytes())
         digest.update(b"".join(sorted(found.lights)))
         digest.update(str(scene.cycles.max_bounces if hasattr(scene, "cycles") else 0).encode())
-        blocks |= {*found.blocks, scene.world} - {None}
+        blocks |= {*found.lamps, scene.world}.union(*found.materials.values()) - {None}
     else:  # the cameras stand as the world does: a turned object shows them other sides
         digest.update(found.poses[name][:3, :3].tobytes())
     for block in sorted(blocks, key=lambda each: (type(each).__name__, each.name_full)):

@@ -36,7 +36,17 @@ def with_fits(
         for body in exported.shot.bodies
     )
     shot = msgspec.structs.replace(exported.shot, bodies=bodies)
-    return Export(shot, arrays, tuple(said))
+    fitted = {body.name for body in bodies if body.fit is not None}
+    return Export(shot, arrays, tuple(line for line in said if not _is_void(line, fitted, found)))
+
+
+def _is_void(warning: str, fitted: set[str], found: Subjects) -> bool:
+    """Return whether a warning is of a material whose pictures were fitted, and no other need."""
+    where = warning.partition(": ")[0]
+    users = {
+        name for name, used in found.materials.items() if where in {each.name_full for each in used}
+    }
+    return bool(users) and users <= fitted and where not in found.bodies
 
 
 def _fitted(

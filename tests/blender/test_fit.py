@@ -226,6 +226,27 @@ def test_a_take_without_a_fit_says_so_and_keeps_the_surface(wedge) -> None:
     assert any("it flows" in text for text in exported.warnings)
 
 
+def test_what_only_pictures_show_of_a_material_is_no_fault_of_a_fitted_object(wedge) -> None:
+    from blender_addon.fits.subject import subjects
+    from blender_addon.fits.takes import _is_void
+    from blender_addon.shot_export import export_shot
+
+    scene, ob = wedge
+    marble = material("Marble", (1, 1, 1), "ShaderNodeBsdfDiffuse")
+    nodes = marble.node_tree.nodes
+    color = next(node for node in nodes if node.type == "BSDF_DIFFUSE").inputs["Color"]
+    marble.node_tree.links.new(nodes.new("ShaderNodeTexNoise").outputs["Color"], color)
+    ob.data.materials[0] = marble
+    (said,) = (line for line in export_shot(scene).warnings if "only a bake" in line)
+    assert said.startswith("Marble: ")
+    assert _is_void(said, {"Wedge"}, subjects(scene))
+    assert not _is_void(said, set(), subjects(scene))
+    assert not _is_void("Wedge: it is open.", {"Wedge"}, subjects(scene))
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.context.object.data.materials.append(marble)
+    assert not _is_void(said, {"Wedge"}, subjects(scene))  # the cube's surface is of it
+
+
 @pytest.mark.skipif(not PYTHON, reason="IMPETUS_BACKEND_PYTHON names no Python (build.py test)")
 def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
     from blender_addon import headless
