@@ -300,7 +300,6 @@ class ImpetusStatus(bpy.types.PropertyGroup):
     lift: StringProperty(description="Name of the picture that is being made a body")
     lift_factor: FloatProperty(min=0.0, max=1.0)
     lift_note: StringProperty(description="What to know of the last body of a picture")
-    lift_trouble: StringProperty(description="Why the last one was not made, and what to do")
     viewport: PointerProperty(type=ImpetusViewport)
 
 

@@ -169,7 +169,7 @@ def _trouble(trouble: orders.Trouble) -> None:
         fitting.end(text)
         say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif trouble.about == state.lift and state.lift:
-        lifting.end(text)
+        lifting.end()
         say(sentence=trouble.sentence, remedy=trouble.remedy)
     elif take is not None and take.state == "baking" and take.key in state.pending:
         take.warnings = f"The bake failed, so the scene's lights are used: {trouble.sentence}"

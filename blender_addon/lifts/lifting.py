@@ -22,8 +22,7 @@ def begin(wanted: Wanted) -> None:
     state.lift = f"lift {wanted.folder.name}"
     state.link.order(orders.Run(state.lift, run(state.lift, wanted, python)))
     note(state.lift, TEXT)
-    say(lift=wanted.picture.name, lift_factor=0.0, lift_note="", lift_trouble="")
-    say(sentence="", remedy="")
+    say(lift=wanted.picture.name, lift_factor=0.0, lift_note="", sentence="", remedy="")
 
 
 def stop() -> None:
@@ -32,10 +31,9 @@ def stop() -> None:
     end()
 
 
-def end(trouble: str = "") -> None:
-    """Nothing runs any more; say what went wrong, if something did."""
+def end() -> None:
     state.lift = ""
-    say(lift="", lift_factor=0.0, lift_trouble=trouble)
+    say(lift="", lift_factor=0.0)
 
 
 def finish(result: object) -> None:

@@ -30,6 +30,8 @@ MASKS = (
         "What a Segment Anything model with local weights finds in the box",
     ),
 )
+SIDES = ("Left (%)", "Top", "Right", "Bottom")
+"Of a box, in the order of the numbers."
 DEPTHS = (
     ("ROUND", "Round", "A form inflated from the silhouette: a disc becomes a ball"),
     ("depth", "Depth Map", "A picture whose brighter points are farther"),
@@ -82,7 +84,7 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
         description="Of the camera that took the picture: shorter ones stood nearer to the object",
     )
     roundness: FloatProperty(
-        name="Depth",
+        name="Roundness",
         default=1.0,
         min=0.05,
         max=10.0,
@@ -133,10 +135,16 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
         layout = self.layout
         layout.use_property_split = True
         layout.use_property_decorate = False
-        names = ["mask", *{"FILE": ["mask_file"], "BOX": ["box"], "SAM": ["sam", "box"]}.get(
-            self.mask, [])]  # fmt: skip
-        names += ["form", *(["depth_file"] if self.form != "ROUND" else [])]
-        for name in (*names, "length", "lens", "roundness", "splats", "camera", "refine"):
+        layout.prop(self, "mask")
+        for name in {"FILE": ["mask_file"], "SAM": ["sam"]}.get(self.mask, []):
+            layout.prop(self, name)
+        if self.mask in {"BOX", "SAM"}:
+            column = layout.column(align=True)
+            for index, side in enumerate(SIDES):
+                column.prop(self, "box", index=index, text=side)
+        names = ["form", *(["depth_file"] if self.form != "ROUND" else []), "length", "lens"]
+        names += ["roundness"] if self.form != "metric" else []
+        for name in (*names, "splats", "camera", "refine"):
             layout.prop(self, name)
         if self.refine:
             layout.prop(self, "coarse")
@@ -152,6 +160,9 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
         if self.refine and machine.lacks_diffusion():
             self.report({"ERROR"}, "Refining needs torch: set up diffusion first, or leave it out")
             return {"CANCELLED"}
+        if missing := self.missing():
+            self.report({"ERROR"}, f"{missing}: expected a file or folder, got none: choose one")
+            return {"CANCELLED"}
         folder = free_folder(bodies_folder(), picture.stem)
         try:
             lifting.begin(Wanted(picture, folder, self.as_typed(), self.camera, "DYNAMIC"))
@@ -159,6 +170,17 @@ class IMPETUS_OT_body_from_picture(bpy.types.Operator, ImportHelper):
             self.report({"ERROR"}, f"{error.sentence} {error.remedy}".strip())
             return {"CANCELLED"}
         return {"FINISHED"}
+
+    def missing(self) -> str:
+        """Return the name of the first file or folder that is needed and not there, or nothing."""
+        needed = {"FILE": ["mask_file"], "SAM": ["sam"]}.get(self.mask, [])
+        needed += ["depth_file"] if self.form != "ROUND" else []
+        needed += ["coarse"] if self.refine and self.coarse else []
+        for name in needed:
+            path = bpy.path.abspath(getattr(self, name))
+            if not path or not Path(path).exists():
+                return str(self.properties.bl_rna.properties[name].name)
+        return ""
 
     def as_typed(self) -> tuple[str, ...]:
         """Return the options of `impetus lift` that the properties say."""

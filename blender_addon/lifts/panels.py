@@ -21,9 +21,7 @@ class VIEW3D_PT_impetus_lift(bpy.types.Panel):
             row.operator("impetus.stop_lift", text="", icon="X")
         else:
             layout.operator("impetus.body_from_picture", text="Choose a Picture", icon="IMAGE_DATA")
-            if shown.lift_trouble:
-                _draw_text(layout, shown.lift_trouble, icon="ERROR")
-            elif shown.lift_note:
+            if shown.lift_note:
                 _draw_text(layout, shown.lift_note, icon="INFO")
 
 

@@ -72,9 +72,18 @@ def test_no_body_is_overwritten(scene, picture, backend, monkeypatch):
     assert ordered(picture, monkeypatch).folder.name == "ball.001"
 
 
-def test_nothing_is_begun_without_a_picture_or_a_backend(scene, tmp_path, backend):
+def test_nothing_is_begun_without_a_picture_or_a_file(scene, picture, tmp_path, backend):
     with pytest.raises(RuntimeError, match="expected a picture"):
         bpy.ops.impetus.body_from_picture(filepath=str(tmp_path / "none.png"))
+    for named, asked in (
+        ("Mask File", {"mask": "FILE"}),
+        ("Mask File", {"mask": "FILE", "mask_file": str(tmp_path / "none.png")}),
+        ("Model", {"mask": "SAM"}),
+        ("Depth File", {"form": "metric"}),
+        ("Coarse Splats", {"refine": True, "coarse": str(tmp_path / "none.ply")}),
+    ):
+        with pytest.raises(RuntimeError, match=f"{named}: expected a file or folder"):
+            bpy.ops.impetus.body_from_picture(filepath=str(picture), **asked)
 
 
 @pytest.mark.skipif(not PYTHON, reason="needs the backend's Python")
