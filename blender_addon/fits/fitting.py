@@ -3,7 +3,7 @@
 import bpy
 
 from ..jobs import orders
-from ..jobs.state import note, say, state
+from ..jobs.state import keep_step, note, say, state
 from .order import START, Made, plan, run
 from .subject import mark
 
@@ -28,6 +28,7 @@ def finish(result: object) -> None:
     end()
     if isinstance(result, Made) and (ob := bpy.data.objects.get(result.object)) is not None:
         keep(ob, result)
+        keep_step("Fit Splats")
 
 
 def keep(ob: bpy.types.Object, made: Made) -> None:

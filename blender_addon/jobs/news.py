@@ -2,8 +2,6 @@
 
 import re
 
-import bpy
-
 from impetus.backend.contract import messages as m
 from impetus.backend.contract.errors import ResourceError
 
@@ -14,7 +12,18 @@ from ..outlook import watch
 from ..preview import store as preview
 from ..properties import ImpetusTake
 from . import backend_setup, bake, orders
-from .state import connect, find, follow, follow_active, note, remember, say, send, state
+from .state import (
+    connect,
+    find,
+    follow,
+    follow_active,
+    keep_step,
+    note,
+    remember,
+    say,
+    send,
+    state,
+)
 
 STAGES = {
     "prepare": "Prepare",
@@ -145,8 +154,7 @@ def _landed(take: ImpetusTake) -> None:
         takes.grow(scene, take)
     elif takes.place(scene, take) is not None:
         take.is_placed = True
-        if not bpy.app.background:
-            bpy.ops.ed.undo_push(message=f"Import {take.name}")
+        keep_step(f"Import {take.name}")
 
 
 def _know(job: str, details: m.TakeDetails) -> None:

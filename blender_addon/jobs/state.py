@@ -130,6 +130,12 @@ def say(**values: Any) -> None:
         setattr(shown, name, value)
 
 
+def keep_step(message: str) -> None:
+    """Let undo come back to how the file is now: what a timer changes is no step by itself."""
+    if not bpy.app.background:
+        bpy.ops.ed.undo_push(message=message)
+
+
 def redraw() -> None:
     for window in bpy.data.window_managers[0].windows:
         for area in window.screen.areas:

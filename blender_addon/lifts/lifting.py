@@ -10,7 +10,7 @@ import numpy as np
 
 from ..captures.preview import add_capture
 from ..jobs import machine, orders
-from ..jobs.state import note, say, state
+from ..jobs.state import keep_step, note, say, state
 from .order import TEXT, Wanted, run
 
 SENSOR = 36.0
@@ -42,6 +42,7 @@ def finish(result: object) -> None:
     if isinstance(result, Wanted):
         _, notes = place(bpy.context, result)
         say(lift_note=" ".join(notes))
+        keep_step("Body from Picture")
 
 
 def place(context: bpy.types.Context, wanted: Wanted) -> tuple[bpy.types.Object, tuple[str, ...]]:
