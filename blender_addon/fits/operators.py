@@ -21,6 +21,8 @@ class OBJECT_OT_impetus_fit(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         if context.object is None or context.object.type not in MESHABLE:
             cls.poll_message_set("Needs an object with a surface")
+        elif context.object.mode != "OBJECT":
+            cls.poll_message_set("Leave the object's mode of editing first")
         elif is_capture(context.object):
             cls.poll_message_set("A capture has splats already")
         elif not machine.has_backend():
@@ -34,11 +36,17 @@ class OBJECT_OT_impetus_fit(bpy.types.Operator):
         return False
 
     def execute(self, context: bpy.types.Context) -> set[str]:
+        window = None if bpy.app.background else context.window
+        if window is not None:  # a scene of millions of faces takes seconds to read
+            window.cursor_modal_set("WAIT")
         try:
             fitting.begin(context.scene, context.object)
         except ImpetusError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        finally:
+            if window is not None:
+                window.cursor_modal_restore()
         return {"FINISHED"}
 
 

@@ -60,7 +60,7 @@ class PHYSICS_PT_impetus_fit(bpy.types.Panel):
         if flows(ob):
             _draw_text(layout, "It flows: takes show its surface's splats", icon="INFO")
         elif fitting.is_stale(ob):
-            layout.label(text="Edited since it was fitted", icon="ERROR")
+            layout.label(text="Changed since it was fitted", icon="ERROR")
         elif fit.key:
             row = layout.split(factor=0.68)
             row.label(text=f"Fitted: {fit.match:.1f} dB", icon="CHECKMARK")

@@ -51,7 +51,9 @@ def watch(
                 child.wait()
     if child.returncode:
         tail = tuple(log.read_text("utf-8", "replace").strip().splitlines()[-8:])
-        said = tail[-1][:300] if tail else "nothing"
+        said = tail[-1][:300] if tail else "it said nothing"
         if said.startswith(OURS):  # a sentence, and what to do
             raise ChildError(said.removeprefix(OURS), "", tail)
-        raise ChildError(f"{what} ended with {child.returncode}: {said}", f"See {log}.", tail)
+        raise ChildError(
+            f"{what} ended with {child.returncode}: {said.rstrip('.')}.", f"See {log}.", tail
+        )

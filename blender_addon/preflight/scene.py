@@ -75,7 +75,7 @@ def _object(ob: bpy.types.Object) -> Iterator[Problem]:
     if ob.impetus.splat_source == "FITTED" and not ob.impetus.fit.key:
         yield Problem(ob.name, "Its splats are not fitted yet: Physics, Splats, Fit", "", True)
     elif ob.impetus.splat_source == "FITTED" and is_stale(ob):
-        yield Problem(ob.name, "Edited since its splats were fitted; fit them again", "", True)
+        yield Problem(ob.name, "Changed since its splats were fitted; fit them again", "", True)
 
 
 def _acts(scene: bpy.types.Scene, ob: bpy.types.Object) -> Iterator[Problem]:

@@ -284,6 +284,7 @@ def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
 
 def test_the_bar_moves_with_pictures_and_steps(wedge) -> None:
     from blender_addon.fits import order
+    from blender_addon.jobs.watched import ChildError
 
     scene, ob = wedge
     made = order.plan(scene, ob)
@@ -300,6 +301,17 @@ def test_the_bar_moves_with_pictures_and_steps(wedge) -> None:
     steps = list(order._views("fit", replace(made, render=speaks)))
     assert [step.factor for step in steps][-1] == 0.75 * order.VIEWS_SHARE
     assert max(step.factor for step in steps) < order.VIEWS_SHARE
+    fails = (
+        sys.executable,
+        "-c",
+        "print('impetus: Expected room. Free some.'); raise SystemExit(1)",
+    )
+    with pytest.raises(ChildError) as raised:
+        list(order._fit("fit", replace(made, fit=fails), 0.2))
+    assert str(raised.value) == "Expected room. Free some."
+    silent = (sys.executable, "-c", "raise SystemExit(3)")
+    with pytest.raises(ChildError, match=r"The fit ended with 3: it said nothing\. See .*\.log\."):
+        list(order._fit("fit", replace(made, fit=silent), 0.2))
 
 
 def test_the_copy_leaves_preferences_and_file_alone(wedge) -> None:
