@@ -13,10 +13,12 @@ from scipy.ndimage import gaussian_filter
 from impetus.backend.contract.errors import ModelError, ShotError
 from impetus.backend.diffusion.flow_network import (
     FlowNetwork,
+    careful_estimate,
     estimate_flow,
     load_flow_network,
     open_flow_network,
 )
+from impetus.backend.diffusion.models import to_tensor
 from impetus.backend.diffusion.raft.correlation import Correlation
 from impetus.backend.diffusion.raft.published import in_our_names
 from tests import published_raft
@@ -310,9 +312,51 @@ def test_the_built_in_network_sees_turned_pictures_turned(built_in: FlowNetwork)
     """Mirroring both pictures mirrors the flow: nothing in it prefers a side."""
     wide = textured((160, 192), seed=2)
     first, second = wide[16:144, 16:176], wide[10:138, 8:168]
+    plain = _once(built_in, first, second)
+    mirrored = _once(built_in, first[:, ::-1], second[:, ::-1])[:, ::-1] * [-1, 1]
+    assert np.linalg.norm(plain - mirrored, axis=2)[20:-20, 20:-20].mean() < 1.5
+
+
+@pytest.mark.parametrize("size", [(128, 160), (131, 157), (90, 160)])
+def test_a_careful_estimate_of_mirrored_pictures_is_the_mirrored_one(
+    built_in: FlowNetwork, size: tuple[int, int]
+) -> None:
+    """Of odd sizes, too, and of those too small to be halved."""
+    high, wide = size
+    picture = textured((high + 20, wide + 20), seed=2)
+    first, second = picture[10:-10, 10:-10], picture[4 : 4 + high, 2 : 2 + wide]
     plain = estimate_flow(built_in, first, second)
     mirrored = estimate_flow(built_in, first[:, ::-1], second[:, ::-1])[:, ::-1] * [-1, 1]
-    assert np.linalg.norm(plain - mirrored, axis=2)[20:-20, 20:-20].mean() < 1.5
+    assert plain.shape == (*size, 2)
+    assert np.abs(plain - mirrored).max() < 1e-2
+    assert np.linalg.norm(plain - [8, 6], axis=2)[20:-20, 20:-20].mean() < 1.0
+
+
+def test_a_careful_estimate_finds_what_is_beyond_the_reach_of_a_plain_one(
+    built_in: FlowNetwork,
+) -> None:
+    wide = textured((192, 320), seed=3)
+    first, second = wide[:, 64:256], wide[:, :192]  # 64 px to the right
+    inner = np.s_[20:-20, 20:100]
+    errors = [
+        np.linalg.norm(estimate(built_in, first, second)[inner] - [64, 0], axis=2).mean()
+        for estimate in (_once, estimate_flow)
+    ]
+    assert errors[1] < 0.7 * errors[0]
+
+
+def test_a_careful_estimate_takes_a_batch(built_in: FlowNetwork) -> None:
+    first, second = images(2, 3, 128, 136), images(2, 3, 128, 136, seed=1)
+    with torch.inference_mode():
+        both = careful_estimate(built_in, first, second, 4)
+        single = careful_estimate(built_in, first[1:], second[1:], 4)
+    torch.testing.assert_close(both[1:], single, rtol=1e-3, atol=1e-2)
+
+
+@torch.inference_mode()
+def _once(network: FlowNetwork, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    pair = [to_tensor(picture) for picture in (first, second)]
+    return network.estimate(*pair)[0].permute(1, 2, 0).numpy()
 
 
 def test_the_built_in_network_is_small(built_in: FlowNetwork) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
-from torch.nn.functional import avg_pool2d, pad, relu
+from torch.nn.functional import avg_pool2d, interpolate, pad, relu
 
 from ..contract.errors import ShotError
 from ..contract.keys import user_folder
@@ -174,13 +174,39 @@ def open_flow_network(path: Path, device: str | torch.device = "auto") -> FlowNe
     return network.eval().to(device)
 
 
+def careful_estimate(
+    network: FlowNetwork,
+    first: torch.Tensor,
+    second: torch.Tensor,
+    iterations: int = ITERATIONS,
+) -> torch.Tensor:
+    """As `FlowNetwork.estimate`, nearer to the truth, in some 1.6 times its time: (B, 2, H, W).
+
+    Half of the iterations are done at half the size, where large motion is within a lookup's reach,
+    and give the others their start. The flow is the mean of the pair's and of its mirror image's.
+    """
+    one, other = (torch.cat([image, image.flip(3)]) for image in (first, second))
+    height, width = one.shape[2:]
+    coarse = iterations // 2 if min(height, width) >= 2 * SMALLEST else 0
+    start = None
+    if coarse:
+        halves = (avg_pool2d(image, 2, ceil_mode=True) for image in (one, other))
+        small = network.estimate(*halves, coarse)
+        start = 2 * interpolate(small, scale_factor=2, mode="bilinear")[..., :height, :width]
+    plain, mirrored = network.estimate(one, other, iterations - coarse, start).chunk(2)
+    return (plain + mirrored.flip(3) * plain.new_tensor([[[-1.0]], [[1.0]]])) / 2
+
+
 def estimate_flow(
     network: FlowNetwork,
     first: NDArray[np.uint8],
     second: NDArray[np.uint8],
     iterations: int = ITERATIONS,
 ) -> NDArray[np.float32]:
-    """Flow from `first` to `second`, sRGB pictures (H, W, 3): (H, W, 2) pixels, x right, y down."""
+    """Flow from `first` to `second`, sRGB pictures (H, W, 3): (H, W, 2) pixels, x right, y down.
+
+    Raises ShotError for other pictures. See `careful_estimate`.
+    """
     device = next(network.parameters()).device
     for picture in (first, second):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
@@ -194,5 +220,5 @@ def estimate_flow(
             for picture in (first, second)
         ]
         one, other = (picture.float() / 127.5 - 1 for picture in pair)
-        flow = network.estimate(one, other, iterations)
+        flow = careful_estimate(network, one, other, iterations)
     return cast(NDArray[np.float32], flow[0].permute(1, 2, 0).contiguous().cpu().numpy())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ...contract.methods import MotionGuidance as Settings
 from ...diffusion.edit_masks import editable_area, occlusion_mask
-from ...diffusion.flow_network import FlowNetwork
+from ...diffusion.flow_network import FlowNetwork, careful_estimate
 from ...diffusion.guidance_energy import enlarge, zoom_of
 from ...diffusion.hard_warp import hard_warp
 from ...diffusion.models import DiffusionModel, to_image, to_tensor
@@ -30,7 +30,6 @@ from .cases import EditCase
 Image = NDArray[np.uint8]
 MARGIN = 10.0
 "Pixels round the edit that count as edited for every method: the presets' dilation."
-ITERATIONS = 12
 SDEDIT_STEPS = 50
 SDEDIT_GUIDANCE = 7.5
 
@@ -116,7 +115,7 @@ def network_flow(network: FlowNetwork, first: Image, second: Image) -> NDArray[n
     device = next(network.parameters()).device
     pair = [to_tensor(image).to(device) for image in (first, second)]
     zoom = zoom_of(pair[0])
-    large = network.estimate(enlarge(pair[0], zoom), enlarge(pair[1], zoom), ITERATIONS)
+    large = careful_estimate(network, *(enlarge(picture, zoom) for picture in pair))
     flow = torch.nn.functional.avg_pool2d(large, zoom) / zoom
     return np.asarray(flow[0].permute(1, 2, 0).cpu().numpy())
 

@@ -4,6 +4,7 @@ MotionCraft (arXiv 2405.13557, section 3) warps latents by the picture's motion,
 the two are correlated. Measured here on pairs of consecutive held-out frames whose motion is known:
 
 - both frames become latents (the posterior's mode), at an autoencoder's factor of 8 or 4;
+- where the clips have less than 100 pairs, the missing ones are taken back in time;
 - to see what is left under noise, they are taken to timestep tau: `noised`, by adding noise that is
   drawn for each frame on its own, or `inverted`, by DDIM inversion along the denoiser's own
   prediction with the clip's caption, to the last step of 25 below tau (factor 8 only);
@@ -29,11 +30,13 @@ import torch
 from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 
+from ....kernels.warp import follow
 from ...contract.errors import TrainingDataError
 from ...contract.keys import user_folder
 from ...diffusion.models import DiffusionModel, load_model, to_tensor
 from ...diffusion.sampling import Grid, inversion_step
 from ...training.data_set import Clip, DataSet
+from ...training.flow_pairs import stays_inside
 from ...training.loop import generator_of
 from ...training.tiny_training import load_vae, vae_folder
 from .block_matching import block_motion, texture
@@ -44,6 +47,7 @@ TAUS = (0, 100, 200, 300, 400, 600, 800)
 STEPS = 25
 REACH = 40  # px
 PAIRS = 100
+RETURNS = 1.0  # px
 KNOWN = 0.5  # share of a cell's pixels whose motion must be valid
 
 
@@ -77,8 +81,8 @@ def run(
 ) -> dict[str, Any]:
     """Measure, write table and plots into `out`, return figures; `quick` takes 12 pairs.
 
-    Factor 4 needs an autoencoder in the training's state, and is left out without. Raises
-    TrainingDataError without held-out clips, ModelError without the model.
+    Factor 4 needs an autoencoder in the training's state, and is left out without. Taichi must have
+    been started. Raises TrainingDataError without held-out clips, ModelError without the model.
     """
     folder = data or user_folder() / "training" / "data"
     pairs = held_out_pairs(DataSet(folder), 12 if quick else PAIRS)
@@ -105,17 +109,20 @@ def run(
 
 
 def held_out_pairs(data: DataSet, count: int) -> list[Pair]:
-    """Return the first pair of each held-out clip, then the second, until there are `count`.
+    """Return the first pair of each held-out clip, then the second; after all, those back in time.
 
-    Raises TrainingDataError where there is none.
+    There are `count` of them, or less. Raises TrainingDataError where there is none.
     """
     clips = data.clips(held_out=True)
-    found = [
-        _pair(clip, frame)
-        for frame in range(1, max((clip.frames for clip in clips), default=1))
+    frames = range(1, max((clip.frames for clip in clips), default=1))
+    ways = [
+        read(clip, frame)
+        for read in (_pair, _pair_back)
+        for frame in frames
         for clip in clips
         if frame < clip.frames
-    ][:count]
+    ]
+    found = ways[:count]
     if not found:
         raise TrainingDataError(
             f"Expected held-out clips in {data.folder}, got none.",
@@ -145,6 +152,17 @@ def _pair(clip: Clip, frame: int) -> Pair:
     return Pair(
         clip.color(frame), clip.color(frame + 1), geometry.forward, geometry.valid, clip.caption
     )
+
+
+def _pair_back(clip: Clip, frame: int) -> Pair:
+    """Read the step back in time; a pixel is seen in both frames where the step ahead returns."""
+    ahead, later = clip.geometry(frame), clip.geometry(frame + 1)
+    assert ahead.forward is not None
+    assert later.backward is not None
+    back = np.nan_to_num(later.backward)
+    miss = np.linalg.norm(back + follow(np.nan_to_num(ahead.forward), back), axis=2)
+    valid = np.isfinite(later.backward).all(axis=2) & stays_inside(back) & (miss < RETURNS)
+    return Pair(clip.color(frame + 1), clip.color(frame), back, valid, clip.caption)
 
 
 def _cells(pair: Pair, maps: tuple[Floats, Floats], factor: int) -> Cells:
