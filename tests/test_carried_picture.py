@@ -186,3 +186,18 @@ def test_what_moves_off_an_edge_is_made_anew() -> None:
     for _ in range(3):
         carried.step(motion)
     assert np.abs(carried.picture()[:, 42:90].astype(int) - 200).max() <= 10
+
+
+def test_a_piece_takes_its_own_tone_again() -> None:
+    """What came out of the shade at a frame's edge is as bright as its surface once within."""
+    ramp = np.repeat((40 + X // 2).astype(np.uint8)[..., None], 3, 2)  # darkest at the left
+    backward = np.zeros((SIDE, SIDE, 2), np.float32)
+    backward[..., 0] = -12.0
+    carried = CarriedPicture(ramp, fill=True)
+    carried.step(frame_motion(backward, Novelty(), validity=X >= 12))
+    toned = carried.state()["tone"]
+    assert np.abs(toned[:, :12]).max() > 5
+    rest = frame_motion(np.zeros_like(backward), Novelty(), validity=np.ones((SIDE, SIDE), bool))
+    for _ in range(3):
+        carried.step(rest)
+    np.testing.assert_allclose(carried.state()["tone"], 0.9**3 * toned, atol=1e-4)

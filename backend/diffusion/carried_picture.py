@@ -27,6 +27,8 @@ EDGE = 2
 "Pixels from a surface's edge inwards in which a pixel, or a spline through it, has of the other."
 TONE = 60.0
 "Levels that a piece may be brightened or darkened by: edges that add up would make it black."
+FADE = 0.9
+"Of a piece's tone, what a frame leaves: shade belongs to where a surface turns away, not to it."
 ALIKE = 0.3, 0.03
 "Difference of motion within one surface: pixels, and a share of the motion."
 
@@ -114,7 +116,7 @@ class CarriedPicture:
                 whole &= (share < 1e-3) | ((apart[..., :2].max(-1) <= TORN) & (apart[..., 5] == 0))
         moved = np.where(whole[..., None], blend, own)  # a mean of two surfaces is on neither
         self._way = (moved[..., :2] + backward).astype(np.float32)
-        self._tone = np.ascontiguousarray(moved[..., 2:5])
+        self._tone = FADE * np.ascontiguousarray(moved[..., 2:5])
         self.known = moved[..., 5] > NOVEL
 
     def _continue(self, motion: FrameMotion, unseen: Bools) -> None:
