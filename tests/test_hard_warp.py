@@ -60,14 +60,16 @@ def test_detail_follows_the_motion_where_the_edit_did(picture: np.ndarray) -> No
     moving = np.any(FLOW != 0, axis=-1)
     edit = np.asarray(hard_warp(soft.astype(np.uint8), FLOW, moving).image, float)
     edit[30:40, 40:50] = 255 - edit[30:40, 40:50]  # something else, made by the model
-    sharp = add_detail(edit, source, soft, FLOW, moving, None)
+    moved, still_soft = (
+        hard_warp(image, FLOW, moving) for image in (source, soft.astype(np.uint8))
+    )
+    sharp = add_detail(edit, moved.image, still_soft.image, ~moved.hole)
     there = (slice(15, 25), slice(21, 31))
     here = (slice(11, 21), slice(9, 19))
     np.testing.assert_allclose(sharp[there], source[here], atol=1)
     np.testing.assert_allclose(sharp[:8, 24:], source[:8, 24:], atol=1)
     assert (sharp[32:38, 42:48] - edit[32:38, 42:48]).std() < 0.5
-    hole = hard_warp(source, FLOW, moving).hole
-    assert (sharp[hole] == edit[hole]).all()
+    assert (sharp[moved.hole] == edit[moved.hole]).all()
 
 
 def test_a_hole_that_nothing_known_borders_takes_the_nearest() -> None:

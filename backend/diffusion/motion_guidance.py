@@ -145,7 +145,7 @@ class MotionGuidance:
         else:
             z, first = self._start(task, latents), 0
         z = self._sample(z.to(z0.device), first, step, task, latents, on_state)
-        return self._finish(task, z, z0)
+        return self._finish(task, z)
 
     def _task(
         self,
@@ -294,13 +294,12 @@ class MotionGuidance:
         with torch.no_grad():
             return to_image(crop(self.model.decode(z), self.size))
 
-    def _finish(self, task: Task, z: torch.Tensor, z0: torch.Tensor) -> Image:
+    def _finish(self, task: Task, z: torch.Tensor) -> Image:
         decoded: NDArray[Any] = self._decode(z)
         if self.settings.carry_detail:
-            there = self._decode(z0)
-            decoded = add_detail(
-                decoded, task.source, there, task.flow, task.moving, task.visible
-            ).clip(0, 255)
+            moved = hard_warp(task.source, task.flow, task.moving, task.visible).image
+            there, everywhere = self._decode(self._encode(moved)), np.ones_like(task.moving)
+            decoded = add_detail(decoded, moved, there, everywhere).clip(0, 255)
         if not self.settings.edit_mask:
             return _rounded(decoded)
         feather = min(self.settings.dilation, self.model.vae_factor)

@@ -26,7 +26,7 @@ from ..contract import methods
 from ..contract.errors import ModelError, ShotError
 from .attention import CrossFrames, Kept, Reads, read_references
 from .carried_picture import CarriedPicture
-from .detail import CarriedDetail
+from .detail import add_detail
 from .latent_motion import LatentMotion, LatentWarp
 from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
@@ -96,7 +96,6 @@ class MotionCraft:
         self._last: torch.Tensor | None = None
         "The last frame: its clean latent or, without re-inversion, its noisy one."
         self._carried: CarriedPicture | None = None
-        self._detail: CarriedDetail | None = None
         self._kept: list[Kept] | None = None
         "The first frame's keys and values at each step, where they are kept."
 
@@ -108,22 +107,15 @@ class MotionCraft:
         """
         self._check_size(image.shape, "a start picture", depth=(3,))
         self._work.begin(len(self._grid))
-        picture = pad_to_factor(to_tensor(image), self._model.vae_factor)
-        generator = None
-        if self._settings.posterior == "sample":
-            generator = torch.Generator().manual_seed(self._seed)
-        clean = self._model.encode(picture, generator=generator)
-        self._anchor, self._carried, self._detail = self._invert(clean), None, None
+        clean = self._encode(image)
+        self._anchor, self._carried = self._invert(clean), None
         self._last, self._frame, self._kept = clean, 0, None
         self._motion.restore({})
         self._work.end()
         decoded = self._picture(clean)
         if self._fills or self._settings.carry_detail:
             self._carried = CarriedPicture(image, fill=self._fills)
-        if not self._settings.carry_detail or self._carried is None:
-            return decoded
-        self._detail = CarriedDetail(self._carried, decoded)
-        return image
+        return image if self._settings.carry_detail else decoded
 
     @torch.no_grad()
     def next(self, motion: FrameMotion) -> NDArray[np.uint8]:
@@ -164,8 +156,6 @@ class MotionCraft:
         carried = {f"motion_{name}": value for name, value in self._motion.state().items()}
         if self._carried is not None:
             carried |= {f"carried_{name}": v for name, v in self._carried.state().items()}
-        if self._detail is not None:
-            carried["decoded"] = self._detail.decoded
         return {
             "frame": np.array(self._frame, np.int64),
             "anchor": self._anchor.cpu().numpy(),
@@ -180,11 +170,9 @@ class MotionCraft:
         self._anchor = torch.from_numpy(state["anchor"].copy()).to(device)
         self._last = torch.from_numpy(state["last"].copy()).to(device)
         self._motion.restore(_named(state, "motion_"))
-        self._carried = self._detail = None
+        self._carried = None
         if carried := _named(state, "carried_"):
             self._carried = CarriedPicture.restored(carried, fill=self._fills)
-            if "decoded" in state:
-                self._detail = CarriedDetail(self._carried, state["decoded"])
         self._kept = None
 
     def _begin(
@@ -196,7 +184,7 @@ class MotionCraft:
         leads back to it.
         """
         top, device = self._grid.timesteps[0], moved.device
-        clean = self._model.encode(pad_to_factor(to_tensor(picture), self._model.vae_factor))
+        clean = self._model.encode(_padded(picture, self._model))
         noise = named_noise(tuple(clean.shape), self._seed, self._frame, "uncovered").to(device)
         if retraces:
             own = noise_in(self._grid, top, self._invert(clean), clean)
@@ -205,6 +193,12 @@ class MotionCraft:
         begun = add_noise(self._grid, top, clean, noise)
         there = torch.from_numpy(warp.begins).to(device)
         return torch.where(there, begun.to(moved.dtype), moved)
+
+    def _encode(self, image: NDArray[np.uint8]) -> torch.Tensor:
+        generator = None
+        if self._settings.posterior == "sample":
+            generator = torch.Generator().manual_seed(self._seed)
+        return self._model.encode(_padded(image, self._model), generator=generator)
 
     def _invert(self, clean: torch.Tensor) -> torch.Tensor:
         return invert(
@@ -314,11 +308,14 @@ class MotionCraft:
         if settle:
             residual, cells = self._motion.residual, self._motion.cells
             picture = to_true_place(picture, residual, cells, self._model.vae_factor)
-        picture = crop(picture, self._size)
-        if self._detail is None:
-            return to_image(picture)
-        made = (picture[0].float().clamp(-1, 1).permute(1, 2, 0).cpu().numpy() + 1) * 127.5
-        return np.clip(np.rint(self._detail.add(made)), 0, 255).astype(np.uint8)
+        made = to_image(crop(picture, self._size))
+        if self._carried is None or not self._settings.carry_detail:
+            return made
+        moved = self._carried.picture()
+        again = self._model.decode(self._encode(moved))
+        there = to_image(crop(again, self._size))
+        detailed = add_detail(made, moved, there, self._carried.known)
+        return np.clip(np.rint(detailed), 0, 255).astype(np.uint8)
 
     def _check_motion(self, motion: FrameMotion) -> None:
         self._check_size(np.shape(motion.backward), "a motion field", depth=(2,))
@@ -364,6 +361,10 @@ class _Work:
     def end(self) -> None:
         self._check()
         self._progress(self._total, self._total)
+
+
+def _padded(picture: NDArray[np.uint8], model: DiffusionModel) -> torch.Tensor:
+    return pad_to_factor(to_tensor(picture), model.vae_factor)
 
 
 def _grid(model: DiffusionModel, settings: methods.MotionCraft) -> Grid:
