@@ -157,7 +157,7 @@ RESULTS = {
         fake("grow", "fast", 1.0), fake("stretch", "fast", 0.5), fake("grow", "hard_warp", 1.0),
         fake("grow", "sdedit_0.2", 1.5), fake("stretch", "sdedit_0.2", 2.5),
         fake("grow", "sdedit_0.4", 3.0), fake("stretch", "sdedit_0.4", 5.0),
-        fake("grow", "masked_0.2", 3.0), fake("grow", "guided_0.2", 1.0),
+        fake("grow", "start_0.2", 3.0), fake("grow", "guided_0.2", 1.0),
     ],
     "sweeps": [fake("grow", "recursions_1", 2.0), fake("grow", "weight_0.1", 2.0)],
     "paper": [fake("grow", "paper", 0.8, seconds=20.0)],

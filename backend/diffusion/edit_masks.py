@@ -94,15 +94,15 @@ def share_of_edit(editable: Mask, feather: float) -> NDArray[np.float32]:
     return cast(NDArray[np.float32], (s * s * (3 - 2 * s)).astype(np.float32))
 
 
-def latent_mask(editable: Mask, factor: int) -> Mask:
-    """Return (h, w): the latent cells of which any pixel may change.
+def latent_mask(pixels: Mask, factor: int, *, least: float = 0.0) -> Mask:
+    """Return (h, w): the latent cells of which more than a share `least` is in a mask (H, W).
 
     Height and width that are no multiples of `factor` count as filled up to it.
     """
-    height, width = editable.shape
-    filled = np.pad(editable, ((0, -height % factor), (0, -width % factor)))
+    height, width = pixels.shape
+    filled = np.pad(pixels, ((0, -height % factor), (0, -width % factor)))
     cells = filled.reshape(filled.shape[0] // factor, factor, -1, factor)
-    return cast(Mask, cells.any(axis=(1, 3)))
+    return cast(Mask, cells.mean(axis=(1, 3)) > least)
 
 
 def occlusion_mask(flow: NDArray[Any], moving: Mask, visible: Mask | None = None) -> Mask:

@@ -32,7 +32,7 @@ from .guidance_energy import GuidanceEnergy
 from .guidance_step import GuidanceStep, resample
 from .hard_warp import hard_warp
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
-from .sampling import Grid, add_noise, ddim_step
+from .sampling import Grid, add_noise, ddim_step, invert
 from .small_decoder import fit_small_decoder
 from .source_latents import invert_source
 
@@ -97,6 +97,7 @@ class MotionGuidance:
         self.seed = seed
         self.check = check
         self.progress = progress
+        self._text = model.embed([settings.prompt])
         share = settings.hard_warp_start
         try:
             self.grid = Grid(
@@ -204,8 +205,7 @@ class MotionGuidance:
             self.check()
             self.progress(j, self._steps)
 
-        text = self.model.embed([self.settings.prompt])
-        return invert_source(self.model, self.grid, z0, text, on_step)
+        return invert_source(self.model, self.grid, z0, self._text, on_step)
 
     def _step(self, task: Task, z0: torch.Tensor) -> GuidanceStep:
         device = self.model.precision.device
@@ -231,16 +231,20 @@ class MotionGuidance:
         )
 
     def _start(self, task: Task, latents: torch.Tensor) -> torch.Tensor:
-        """Return the first noisy latent: the source's own noise, or the moved picture noised.
+        """Return the first noisy latent: the source's own noise, or the moved picture's.
 
-        The noise that the source comes from keeps what the edit does not touch, as the paper's
-        start from the generating noise does.
+        The noise that a picture comes from keeps what it shows, as the paper's start from the
+        generating noise does. What lies in a hole of the moved picture gets new noise, to become
+        something else.
         """
         if self.settings.hard_warp_start is None:
             return latents[:1]
-        moved = self._encode(hard_warp(task.source, task.flow, task.moving, task.visible).image)
-        noise = self._noise(START, 0, moved)
-        return add_noise(self.grid, self.grid.timesteps[0], moved, noise)
+        warped = hard_warp(task.source, task.flow, task.moving, task.visible)
+        moved = self._encode(warped.image)
+        own = invert(self.model, self.grid, moved, self._text, on_step=lambda step: self.check())
+        new = add_noise(self.grid, self.grid.timesteps[0], moved, self._noise(START, 0, moved))
+        hole = torch.from_numpy(latent_mask(warped.hole, self.model.vae_factor, least=0.5))
+        return torch.where(hole.to(own.device), new, own)
 
     def _sample(
         self,

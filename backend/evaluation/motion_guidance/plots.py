@@ -12,8 +12,8 @@ from .results import Result, warped
 
 FAMILIES = {
     "sdedit_": "forward warp + SDEdit, by strength",
-    "masked_": "the same, frozen pixels kept",
     "guided_": "Motion Guidance, by start",
+    "start_": "its starts, sampled without guidance",
 }
 GAP = 4
 

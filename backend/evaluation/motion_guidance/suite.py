@@ -51,7 +51,7 @@ class Plan:
     strengths: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     shares: tuple[float, ...] = (0.2, 0.4, 0.8)
     recursions: tuple[int, ...] = (1, 2, 4, 8)
-    weights: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0)
+    weights: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0)
     paper: bool = True
 
 
@@ -101,7 +101,7 @@ def fast_settings() -> Settings:
 
 
 def _methods(tools: Tools, plan: Plan) -> dict[str, Make]:
-    """Return what every edit is made with. SDEdit with the edit's mask is guidance of no weight."""
+    """Return what every edit is made with; `start_` is where guidance begins, sampled without."""
     fast = fast_settings()
     made: dict[str, Make] = {
         "hard_warp": warped,
@@ -110,12 +110,11 @@ def _methods(tools: Tools, plan: Plan) -> dict[str, Make]:
     }
     for strength in plan.strengths:
         made[f"sdedit_{strength}"] = warp_and_sdedit(tools, strength)
-        masked = msgspec.structs.replace(fast, weight=0.0, recursions=1, hard_warp_start=strength)
-        made[f"masked_{strength}"] = guided(tools, masked)
     for share in plan.shares:
-        made[f"guided_{share}"] = guided(
-            tools, msgspec.structs.replace(fast, hard_warp_start=share)
-        )
+        started = msgspec.structs.replace(fast, hard_warp_start=share)
+        made[f"guided_{share}"] = guided(tools, started)
+        alone = msgspec.structs.replace(started, weight=0.0, recursions=1)
+        made[f"start_{share}"] = guided(tools, alone)
     return made
 
 
