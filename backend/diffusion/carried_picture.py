@@ -116,7 +116,7 @@ class CarriedPicture:
                 whole &= (share < 1e-3) | ((apart[..., :2].max(-1) <= TORN) & (apart[..., 5] == 0))
         moved = np.where(whole[..., None], blend, own)  # a mean of two surfaces is on neither
         self._way = (moved[..., :2] + backward).astype(np.float32)
-        self._tone = FADE * np.ascontiguousarray(moved[..., 2:5])
+        self._tone = np.ascontiguousarray(FADE * moved[..., 2:5], np.float32)
         self.known = moved[..., 5] > NOVEL
 
     def _continue(self, motion: FrameMotion, unseen: Bools) -> None:

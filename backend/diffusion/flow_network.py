@@ -190,8 +190,8 @@ def careful_estimate(
     coarse = iterations // 2 if min(height, width) >= 2 * SMALLEST else 0
     start = None
     if coarse:
-        halves = (avg_pool2d(image, 2, ceil_mode=True) for image in (one, other))
-        small = network.estimate(*halves, coarse)
+        half, other_half = (avg_pool2d(image, 2, ceil_mode=True) for image in (one, other))
+        small = network.estimate(half, other_half, coarse)
         start = 2 * interpolate(small, scale_factor=2, mode="bilinear")[..., :height, :width]
     plain, mirrored = network.estimate(one, other, iterations - coarse, start).chunk(2)
     return (plain + mirrored.flip(3) * plain.new_tensor([[[-1.0]], [[1.0]]])) / 2

@@ -115,7 +115,8 @@ def network_flow(network: FlowNetwork, first: Image, second: Image) -> NDArray[n
     device = next(network.parameters()).device
     pair = [to_tensor(image).to(device) for image in (first, second)]
     zoom = zoom_of(pair[0])
-    large = careful_estimate(network, *(enlarge(picture, zoom) for picture in pair))
+    one, other = (enlarge(picture, zoom) for picture in pair)
+    large = careful_estimate(network, one, other)
     flow = torch.nn.functional.avg_pool2d(large, zoom) / zoom
     return np.asarray(flow[0].permute(1, 2, 0).cpu().numpy())
 

@@ -139,7 +139,8 @@ def _estimated_once(
 ) -> NDArray[np.float32]:
     """Estimate as the published networks are used: at one size, without the mirror image."""
     device = next(network.parameters()).device
-    flow = network.estimate(*(to_tensor(picture).to(device) for picture in (first, second)))
+    one, other = (to_tensor(picture).to(device) for picture in (first, second))
+    flow = network.estimate(one, other)
     return _floats(flow[0].permute(1, 2, 0).cpu().numpy())
 
 
