@@ -17,10 +17,13 @@ from ..jobs import machine
 from ..jobs.bake import about_here, background, save_copy
 from ..jobs.orders import Finished, Notice, Stepped
 from ..jobs.watched import watch
+from .properties import ImpetusFit
 from .subject import fit_key, mark, subjects, views_key
 
-VIEWS_SHARE = 0.25
-"What the pictures are of a fit's time, about."
+VIEW_SECONDS, SAMPLE_SECONDS = 1.0, 1e-6
+STEP_SECONDS, SPLAT_SECONDS, START_SECONDS = 0.3, 1e-5, 30.0
+"""What a picture takes and each sample of it, a step and each splat in it, and until the first
+step: on two busy cores. Only how they compare counts, for the bar."""
 START = "Start the renderer"
 KEPT_VIEWS, KEPT_FITS = 6, 200
 
@@ -34,6 +37,8 @@ class Plan:
     views_key: str
     fit_key: str
     mark: str
+    views_share: float
+    "What the pictures are of the whole time, about."
     render: tuple[str, ...]
     fit: tuple[str, ...]
 
@@ -86,7 +91,8 @@ def plan(scene: bpy.types.Scene, ob: bpy.types.Object) -> Plan:
         str(fit_path(result)), "--cache", str(machine.home() / "cache"), "--splats",
         str(fit.splats), "--steps", str(fit.steps), "--seed", str(scene.impetus.seed),
     )  # fmt: skip
-    made = Plan(ob.name, folder, key, result, mark(ob), background(settings), backend)
+    share = views_share(fit)
+    made = Plan(ob.name, folder, key, result, mark(ob), share, background(settings), backend)
     if made.views.exists() or made.result.exists():
         return made
     save_copy(made.copy)
@@ -100,6 +106,13 @@ def plan(scene: bpy.types.Scene, ob: bpy.types.Object) -> Plan:
     return made
 
 
+def views_share(fit: ImpetusFit) -> float:
+    """Return what the pictures are of a fit's time, about."""
+    pictures = fit.views * (VIEW_SECONDS + SAMPLE_SECONDS * fit.samples * fit.size**2)
+    steps = START_SECONDS + fit.steps * (STEP_SECONDS + SPLAT_SECONDS * fit.splats)
+    return pictures / (pictures + steps)
+
+
 def run(key: str, made: Plan) -> Generator[Notice, None, None]:
     """Render and fit, and yield how far it is; the last notice carries what was made.
 
@@ -107,7 +120,7 @@ def run(key: str, made: Plan) -> Generator[Notice, None, None]:
     thread. Raises ChildError, ShotError.
     """
     if not made.result.exists():
-        share = 0.0 if made.views.exists() else VIEWS_SHARE
+        share = 0.0 if made.views.exists() else made.views_share
         yield from _views(key, made)
         yield from _fit(key, made, share)
     _keep_newest(made.folder)
@@ -136,7 +149,7 @@ def _views(key: str, made: Plan) -> Generator[Notice, None, None]:
             if line.startswith("IMPETUS "):
                 _, done, total, _ = line.split(" ", 3)
                 text, factor = f"Render view {int(done) + 1} of {total}", int(done) / int(total)
-            yield Stepped(key, text, VIEWS_SHARE * factor)
+            yield Stepped(key, text, made.views_share * factor)
     finally:
         made.copy.unlink(missing_ok=True)
         made.views.with_suffix(".json").unlink(missing_ok=True)
