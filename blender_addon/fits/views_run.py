@@ -66,6 +66,7 @@ def still(body: Body, found: Subjects) -> Body:
     return msgspec.structs.replace(
         body, role="static", material=None, contact=None, velocity=(0.0, 0.0, 0.0),
         angular_velocity=(0.0, 0.0, 0.0), poses=found.arrays.add(np.eye(4)[None]),
+        stiffness_scale=None, density_scale=None,
     )  # fmt: skip
 
 

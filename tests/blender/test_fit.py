@@ -256,6 +256,8 @@ def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
 
     scene, ob = wedge
     said: list[str] = []
+    ob.vertex_groups.new(name="Tip").add([0], 1.0, "REPLACE")
+    ob.impetus.role, ob.impetus.stiffness_scale.group = "DYNAMIC", "Tip"
     made = headless.fit_object(ob, scene, say=said.append)
     assert ob.impetus.splat_source == "FITTED"
     assert ob.impetus.fit.key == made.key
@@ -264,6 +266,7 @@ def test_a_fit_is_made_kept_and_shown_in_takes(wedge, tmp_path) -> None:
     exported = as_it_stands(scene)
     check_shot(exported.shot, exported.arrays)
     fit = exported.shot.bodies[0].fit
+    assert exported.shot.bodies[0].stiffness_scale is not None
     assert fit.mean.shape == (made.splats, 3)
     assert fit.match == pytest.approx(made.match)
     assert not any("fit" in text for text in exported.warnings)
