@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from itertools import pairwise
-from math import pi, radians
+from math import cos, pi, radians, sin
 from typing import Any
 
 import bmesh
@@ -157,14 +157,20 @@ def turned(name: str, profile: Iterable[tuple[float, float]], *, steps: int = 64
     """
 
     def make(built: Any) -> None:
-        points = [built.verts.new((radius, 0.0, height)) for radius, height in profile]
-        for one, other in pairwise(points):
-            built.edges.new((one, other))
-        bmesh.ops.spin(
-            built, geom=built.verts[:] + built.edges[:], axis=(0, 0, 1), cent=(0, 0, 0),
-            angle=2 * pi, steps=steps,
-        )  # fmt: skip
-        bmesh.ops.remove_doubles(built, verts=built.verts, dist=1e-5)
+        turns = [2 * pi * k / steps for k in range(steps)]
+        rings = []
+        for radius, height in profile:
+            if radius < 1e-6:
+                rings.append([built.verts.new((0.0, 0.0, height))] * steps)
+                continue
+            places = [(radius * cos(a), radius * sin(a), height) for a in turns]
+            rings.append([built.verts.new(place) for place in places])
+        for one, other in pairwise(rings):
+            for k in range(steps):
+                n = (k + 1) % steps
+                corners = dict.fromkeys((one[k], one[n], other[n], other[k]))
+                if len(corners) > 2:
+                    built.faces.new(corners)
         bmesh.ops.recalc_face_normals(built, faces=built.faces)
 
     mesh = shape(name, make, is_smooth=True)
