@@ -16,7 +16,7 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import bpy
@@ -29,6 +29,9 @@ from .job_panels import progress_text
 from .jobs import machine, session
 from .jobs.orders import Finished, Stepped
 from .jobs.state import find, status
+from .lifts import lifting
+from .lifts import order as lift_order
+from .lifts.order import Wanted
 from .properties import ImpetusTake
 
 DONE, FAILED, TRY_AGAIN = 0, 1, 75
@@ -120,6 +123,29 @@ def fit_object(
     assert isinstance(made, Made)
     fitting.keep(ob, made)
     return made
+
+
+def body_of_picture(
+    picture: str | Path, folder: str | Path, *, options: Sequence[str] = (), camera: bool = False,
+    python: Path | None = None, home: Path | None = None, say: Say = lambda line: None,
+) -> bpy.types.Object:  # fmt: skip
+    """Make a body of the object in a picture, wait for it, and put it into the open scene.
+
+    `options` are those of `impetus lift`, as they are typed; `folder` gets what is made. With
+    `camera` the one that saw it comes too. Raises LinkError, ChildError, CaptureError.
+    """
+    if python is not None or home is not None:
+        machine.choose(python=python, home=home)
+    wanted = Wanted(Path(picture), Path(folder), tuple(options), camera, "DYNAMIC")
+    said = ""
+    for notice in lift_order.run("lift", wanted, machine.python()):
+        if isinstance(notice, Stepped) and notice.text != said:
+            said = notice.text
+            say(f"{wanted.picture.name}: {said}")
+    ob, notes = lifting.place(bpy.context, wanted)
+    for note in notes:
+        say(f"{ob.name}: {note}")
+    return ob
 
 
 def fit_file(

@@ -2,7 +2,8 @@
 
     BLENDER_PYTHON -P presets/shots/example.py NAME... --out DIR --backend-python PYTHON
 
-Each is a module of `examples` with `build()`. Its .blend and its take go to DIR/NAME.
+Each is a module of `examples` with `build()`; what the backend has to make before there is a
+scene, its `prepare(scene, folder, say)` asks for. Its .blend and its take go to DIR/NAME.
 """
 
 import argparse
@@ -19,6 +20,7 @@ sys.path += [str(HERE.parents[1]), str(HERE)]  # the extension, and the scenes
 
 import blender_addon  # noqa: E402
 from blender_addon import headless, takes  # noqa: E402
+from blender_addon.jobs import machine  # noqa: E402
 from impetus.backend.contract.launch import connect_or_start  # noqa: E402
 
 
@@ -40,12 +42,17 @@ def main() -> int:
 
     blender_addon.register()
     for name in arguments.name:
-        scene = importlib.import_module(f"examples.{name}").build()
+        example = importlib.import_module(f"examples.{name}")
+        scene = example.build()
         if arguments.draft:
             make_draft(scene)
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
         bpy.ops.wm.save_as_mainfile(filepath=str(folder / f"{name}.blend"))
+        if hasattr(example, "prepare"):
+            machine.choose(python=python, home=home)
+            example.prepare(scene, folder, say)
+            bpy.ops.wm.save_mainfile()
         take = headless.make_take(scene, python=python, home=home, say=say)
         bpy.ops.wm.save_mainfile()
         say(f"{scene.name}: {takes.folder_of(take)}")
@@ -62,6 +69,9 @@ def make_draft(scene: bpy.types.Scene) -> None:
     scene.render.resolution_percentage = 25
     scene.impetus.resolution, scene.impetus.splats = scene.impetus.resolution // 3, 10_000
     scene.impetus.gas.resolution, scene.impetus.gas.splats = scene.impetus.gas.resolution // 3, 5000
+    for thing in scene.objects:
+        fit = thing.impetus.fit
+        fit.views, fit.size, fit.samples, fit.steps, fit.splats = 6, 64, 4, 60, 2000
 
 
 if __name__ == "__main__":

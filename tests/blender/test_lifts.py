@@ -129,11 +129,15 @@ def camera_sees(scene, point):
 
 @pytest.mark.skipif(not PYTHON, reason="needs the backend's Python")
 def test_a_picture_without_object_says_so(scene, picture, backend):
+    from blender_addon import headless
     from blender_addon.jobs.watched import ChildError
-    from blender_addon.lifts import order
 
-    wanted = order.Wanted(picture, backend / "body", ("--box", "0,0,80,60"), False, "DYNAMIC")
+    said = []
     with pytest.raises(ChildError, match=r"^Expected a box") as raised:
-        list(order.run("lift", wanted, Path(PYTHON)))
+        headless.body_of_picture(
+            picture, backend / "body", options=("--box", "0,0,80,60"), say=said.append
+        )
     assert raised.value.remedy == ""  # the sentence has it
+    assert said == ["ball.png: Make a body"]
+    assert not scene.objects
     assert not (backend / "body" / "lift.json").exists()
