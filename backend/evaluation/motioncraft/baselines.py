@@ -72,15 +72,25 @@ def inpainted_warp(start: Picture, motions: Sequence[FrameMotion]) -> list[Pictu
 
 
 @torch.no_grad()
-def img2img(sampling: Sampling, video: Sequence[Picture], strength: float = 0.4) -> list[Picture]:
-    """Return each frame noised to a share of the way, by the same noise, and denoised alone."""
+def img2img(
+    sampling: Sampling,
+    video: Sequence[Picture],
+    strength: float = 0.4,
+    *,
+    one_noise: bool = False,
+) -> list[Picture]:
+    """Return each frame noised to a share of the way and denoised alone.
+
+    With `one_noise` all frames get the same noise: what is invented holds still between them.
+    """
     model = sampling.model
     grid = Grid(model.alphas_cumprod, sampling.steps, 1000 * strength)
     text, negative = sampling.texts()
     made = []
-    for frame in video:
+    for number, frame in enumerate(video):
         clean = model.encode(pad_to_factor(to_tensor(frame), model.vae_factor))
-        noise = named_noise(tuple(clean.shape), sampling.seed, 0, 0).to(clean.device)
+        drawn = 0 if one_noise else number
+        noise = named_noise(tuple(clean.shape), sampling.seed, drawn, 0).to(clean.device)
         z = add_noise(grid, grid.timesteps[0], clean, noise)
         z = denoise(model, grid, z, text, guidance=sampling.guidance, negative=negative)
         made.append(_picture(model, z, frame))

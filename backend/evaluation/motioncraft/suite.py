@@ -183,7 +183,8 @@ def identity_psnr(model: DiffusionModel, shot: TrueShot, frames: int = 3) -> flo
 def slow_pan(model: DiffusionModel, shot: TrueShot, frames: int) -> dict[str, float]:
     """Return how many cells content is from where a slow pan should have brought it.
 
-    With the residual carried and without; by the shift that matches the last frame to the first.
+    By the shift that matches the last frame to the first: as the preset warps, and by whole cells,
+    with the residual carried and without.
     """
     height, width = shot.start.shape[:2]
     step = PAN_CELLS * model.vae_factor
@@ -193,8 +194,13 @@ def slow_pan(model: DiffusionModel, shot: TrueShot, frames: int) -> dict[str, fl
     novelty[:, int(width - step) :] = 1
     motions = tuple(FrameMotion(backward, novelty) for _ in range(frames - 1))
     found = {}
-    for label, carry in (("carried", True), ("lost", False)):
-        settings = msgspec.structs.replace(_default(), carry_residual=carry)
+    ways: dict[str, dict[str, Any]] = {
+        "preset": {},
+        "carried": {"warp": "nearest"},
+        "lost": {"warp": "nearest", "carry_residual": False},
+    }
+    for label, changes in ways.items():
+        settings = msgspec.structs.replace(_default(), **changes)
         video = diffused(model, settings)(
             TrueShot("pan", shot.prompt, shot.start, motions, (), (), None)
         )
@@ -235,6 +241,9 @@ def _methods(model: DiffusionModel, *, quick: bool) -> dict[str, Make]:
         "pixel warp": lambda shot: pixel_warp(shot.start, shot.motions),
         "inpainted warp": lambda shot: inpainted_warp(shot.start, shot.motions),
         "img2img": lambda shot: img2img(sampling(shot), pixel_warp(shot.start, shot.motions)),
+        "img2img, one noise": lambda shot: img2img(
+            sampling(shot), pixel_warp(shot.start, shot.motions), one_noise=True
+        ),
         "Text2Video-Zero": lambda shot: text2video_zero(sampling(shot), shot.start, shot.motions),
         "MotionCraft": diffused(model, default),
         "with eta": _changed(model, novelty=Novelty(ceiling=1.0)),
