@@ -201,3 +201,21 @@ def test_a_piece_takes_its_own_tone_again() -> None:
     for _ in range(3):
         carried.step(rest)
     np.testing.assert_allclose(carried.state()["tone"], 0.9**3 * toned, atol=1e-4)
+
+
+def test_a_speck_in_what_was_filled_is_made_anew() -> None:
+    """What a wrong piece left is not copied on; what the start picture shows is left alone."""
+    start = np.full((SIDE, SIDE, 3), 120, np.uint8)
+    backward = np.zeros((SIDE, SIDE, 2), np.float32)
+    backward[..., 0] = -12.0
+    pan = frame_motion(backward, Novelty(), validity=X >= 12)
+    carried = CarriedPicture(start, fill=True)
+    carried.step(pan)
+    state = carried.state()
+    state["tone"] = state["tone"].copy()
+    state["tone"][40, 6] = state["tone"][80, 100] = -50.0  # one filled, one of the start picture
+    again = CarriedPicture.restored(state, fill=True)
+    again.step(pan)
+    shown = again.picture()
+    assert np.abs(shown[40, 18].astype(int) - 120).max() <= 2
+    assert (shown[80, 112] < 80).all()

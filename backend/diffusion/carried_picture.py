@@ -10,7 +10,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, distance_transform_edt, map_coordinates
+from scipy.ndimage import (
+    binary_dilation,
+    distance_transform_edt,
+    map_coordinates,
+    median_filter,
+)
 
 from .inpainting import fill, origins
 from .motion import Bools, FrameMotion, inside_frame
@@ -25,6 +30,8 @@ MARGIN = 2
 "Pixels of its surface round what was hidden that are made anew, too: what hid it blends into them."
 EDGE = 2
 "Pixels from a surface's edge inwards in which a pixel, or a spline through it, has of the other."
+SPECK = 25.0
+"Levels by which a pixel that was filled may differ from the middle one of its neighbours."
 TONE = 60.0
 "Levels that a piece may be brightened or darkened by: edges that add up would make it black."
 FADE = 0.9
@@ -51,6 +58,7 @@ class CarriedPicture:
         "(H, W): at a surface's edge."
         self._tone = np.zeros((height, width, 3), np.float32)
         "What pieces of it differ from it by, levels of 255."
+        self._filled: Bools = np.zeros((height, width), bool)
         self.known: Bools = np.ones((height, width), bool)
         "(H, W): whose place is one in the start picture."
 
@@ -84,7 +92,7 @@ class CarriedPicture:
         """Return what later frames need; its size does not grow."""
         return {
             "start": self.start, "way": self._way, "tone": self._tone, "known": self.known,
-            "mixed": self._mixed,
+            "mixed": self._mixed, "filled": self._filled,
         }  # fmt: skip
 
     @classmethod
@@ -93,6 +101,7 @@ class CarriedPicture:
         carried = cls(state["start"], fill=fill)
         carried._way, carried._tone = state["way"], state["tone"]
         carried.known, carried._mixed = state["known"], state["mixed"]
+        carried._filled = state["filled"]
         return carried
 
     def _move(self, backward: Floats) -> None:
@@ -103,7 +112,8 @@ class CarriedPicture:
         x = np.clip(columns + backward[..., 0].astype(np.float64), 0, width - 1)
         top, left = np.floor(y).astype(np.intp), np.floor(x).astype(np.intp)
         nearest = np.rint(y).astype(np.intp), np.rint(x).astype(np.intp)
-        all_of = np.concatenate([self._way, self._tone, self.known[..., None]], -1)
+        masks = np.stack([self.known, self._filled], -1)
+        all_of = np.concatenate([self._way, self._tone, masks], -1)
         own, blend = all_of[nearest], np.zeros_like(all_of)
         whole = np.ones((height, width), bool)
         for down in (0, 1):
@@ -117,7 +127,7 @@ class CarriedPicture:
         moved = np.where(whole[..., None], blend, own)  # a mean of two surfaces is on neither
         self._way = (moved[..., :2] + backward).astype(np.float32)
         self._tone = np.ascontiguousarray(FADE * moved[..., 2:5], np.float32)
-        self.known = moved[..., 5] > NOVEL
+        self.known, self._filled = moved[..., 5] > NOVEL, own[..., 6] > 0
 
     def _continue(self, motion: FrameMotion, unseen: Bools) -> None:
         """Give what was unseen, and its rim, places in the start picture."""
@@ -125,12 +135,15 @@ class CarriedPicture:
         here = np.stack([columns, rows], -1)
         place = self._way + here
         image = self.shown(self.start).astype(np.float64)
+        middle = median_filter(image, size=(3, 3, 1))
+        specks = self._filled & (np.abs(image - middle).max(axis=-1) > SPECK)
         behind = unseen & inside_frame(motion.backward)
         left_edge = np.zeros_like(unseen)
         if motion.surfaces is not None:
             left_edge = _was(self._mixed, motion.backward) & ~edges(motion.surfaces)
         for part, own in surfaces(motion, unseen):
-            hole = part | (own & (left_edge | binary_dilation(part & behind, iterations=MARGIN)))
+            rim = binary_dilation(part & behind, iterations=MARGIN)
+            hole = part | (own & (left_edge | specks | rim))
             like = own & ~hole & self.known
             if motion.surfaces is not None and (like & ~edges(motion.surfaces)).any():
                 like &= ~edges(motion.surfaces)
@@ -141,7 +154,7 @@ class CarriedPicture:
             nearest = distance_transform_edt(~like, return_distances=False, return_indices=True)
             chosen = np.where(origin >= 0, origin, nearest)[:, hole]
             place[hole] = place[tuple(chosen)]
-            self.known[hole] = True
+            self.known[hole] = self._filled[hole] = True
         self._way = (place - here).astype(np.float32)
         wanted = self._tone + image - self.shown(self.start)
         self._tone = np.clip(wanted, -TONE, TONE).astype(np.float32)

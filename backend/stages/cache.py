@@ -25,7 +25,7 @@ STAGE_VERSIONS: dict[Stage, int] = {
     "simulate": 12,
     "splat": 1,
     "render": 4,
-    "diffuse": 4,
+    "diffuse": 5,
     "deliver": 1,
 }
 "Raised when a stage makes something else from the same input: old caches are then left alone."
