@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -5,7 +7,17 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from impetus.backend.evaluation.measures.frechet import frechet_distance, picture_distance
 from impetus.backend.evaluation.networks.block_matching import block_motion, texture
-from impetus.backend.evaluation.networks.latent_flow import Cells, Pair, _cells, correlation, shrunk
+from impetus.backend.evaluation.networks.latent_flow import (
+    Cells,
+    Pair,
+    _cells,
+    correlation,
+    held_out_pairs,
+    shrunk,
+)
+from impetus.backend.training.data_set import DataSet
+
+from .test_flow_training import MOVE, write_sample
 
 
 def smooth_noise(height: int, width: int, channels: int, seed: int = 0) -> NDArray[np.float32]:
@@ -82,3 +94,16 @@ def test_unlike_pictures_are_farther_than_like_ones() -> None:
     assert picture_distance(known, pictures(100, 300)) < 0.3 * picture_distance(
         known, pictures(200, 100)
     )
+
+
+def test_pairs_that_are_missing_are_taken_back_in_time(tmp_path: Path) -> None:
+    """Of two clips of three frames, four pairs lead ahead; a pixel back is where it came from."""
+    for seed in (16, 32):
+        write_sample(tmp_path / "clips" / f"{seed:06d}", seed, 3)
+    pairs = held_out_pairs(DataSet(tmp_path), 7)
+    assert [tuple(pair.motion[0, 0]) for pair in pairs] == [MOVE] * 4 + [(-MOVE[0], -MOVE[1])] * 3
+    back = pairs[4]
+    assert 0.8 < back.valid.mean() < 1
+    there = np.roll(back.second.astype(int), (int(MOVE[1]), int(MOVE[0])), axis=(0, 1))
+    assert np.abs(there - back.first)[back.valid].max() == 0
+    assert np.abs(there - back.first)[~back.valid].max() > 20

@@ -192,6 +192,16 @@ def test_every_fast_way_edits(
     assert (edit != picture).any()
 
 
+@pytest.mark.parametrize(("move", "differ"), [((1, 1), False), ((12, 4), True)])
+def test_what_was_moved_keeps_its_own_noise(
+    model: DiffusionModel, network: FlowNetwork, picture: np.ndarray, move: Any, differ: bool
+) -> None:
+    """Without a hole as large as a latent cell there is nothing to draw; with one there is."""
+    ways = {"hard_warp_start": 0.6, "recursions": 1, "weight": 0.0, "carry_detail": False}
+    edits = [guide(model, network, seed=n, **ways).edit(picture, shift(*move)) for n in (1, 2)]
+    assert (edits[0] != edits[1]).any() == differ
+
+
 def test_low_memory_changes_no_byte(
     model: DiffusionModel, network: FlowNetwork, picture: np.ndarray
 ) -> None:

@@ -22,6 +22,7 @@ estimator can do. A correlation of 1 is a latent that moves exactly as its pictu
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -115,14 +116,14 @@ def held_out_pairs(data: DataSet, count: int) -> list[Pair]:
     """
     clips = data.clips(held_out=True)
     frames = range(1, max((clip.frames for clip in clips), default=1))
-    ways = [
+    ways = (
         read(clip, frame)
         for read in (_pair, _pair_back)
         for frame in frames
         for clip in clips
         if frame < clip.frames
-    ]
-    found = ways[:count]
+    )
+    found = list(islice(ways, count))
     if not found:
         raise TrainingDataError(
             f"Expected held-out clips in {data.folder}, got none.",
