@@ -51,8 +51,8 @@ def update_all(
     stress: Vec6s, history: Floats, wave2: Floats, reason: Ints,
 ):  # fmt: skip
     for p in law:
-        wave2[p], reason[p] = update_law(
-            p, dt, c[p], kinds, table, law, deformation, stress, history
+        stress[p], wave2[p], reason[p] = update_law(
+            p, dt, c[p], kinds, table, law, deformation, history
         )
 
 

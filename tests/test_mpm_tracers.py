@@ -1,11 +1,14 @@
 """Tracers beside the particles that they ride with, in motion and at rest; normals of a surface."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import taichi as ti
 
 from impetus.kernels.mpm import tracers
 from impetus.kernels.mpm.colliders import Plane
+from impetus.kernels.mpm.transfer import PART, SEED
 
 from .mpm_cases import CELL, JELLY, WATER, Array, Lump, make_solver, push, run
 from .test_mpm_solver import spinning
@@ -13,7 +16,8 @@ from .test_mpm_solver import spinning
 MIDDLE = Lump((0.375, 0.375, 0.375), (0.625, 0.625, 0.625), JELLY)
 
 
-def test_fit_reproduces_an_affine_field_from_part_of_the_nodes() -> None:
+@pytest.mark.parametrize("ride", [tracers.ride_runs, tracers.ride_all])
+def test_fit_reproduces_an_affine_field_from_part_of_the_nodes(ride: Any) -> None:
     rng = np.random.default_rng(0)
     nodes, h = (12, 12, 12), 0.1
     index = np.stack(np.meshgrid(*[np.arange(n) for n in nodes], indexing="ij"), axis=-1)
@@ -31,7 +35,9 @@ def test_fit_reproduces_an_affine_field_from_part_of_the_nodes() -> None:
     size = ti.math.ivec3(12, 12, 12)
     flat = motion.reshape(-1, 4).astype(np.float32)
     layer, body = np.zeros(1, np.int32), np.zeros(200, np.int32)
-    tracers.ride(144, 12, h, seconds, 0.0, 0.0, size, layer, flat, body, base, moved, f)
+    terms = (144, 12, 1, h, seconds, 0.0, 0.0, size)
+    seed, felt = np.zeros((SEED, 4), np.float32), np.zeros((PART, 4, 4), np.float32)
+    ride(*terms, layer, flat, body, base, moved, f, seed, felt)
     expected = at + seconds * (at @ gradient.T * h + drift) / h
     np.testing.assert_allclose(base + 1 + moved, expected, atol=1e-5)
     error = np.abs(f - np.eye(3) - seconds * gradient).max(axis=(1, 2))

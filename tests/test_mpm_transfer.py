@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import taichi as ti
 
-from impetus.kernels.mpm import stepper, transfer
+from impetus.kernels.mpm import gather, stepper, transfer
 from impetus.kernels.mpm.colliders import Plane
 from impetus.kernels.mpm.plan import Plan, Sorter
 from impetus.kernels.mpm.state import BLOCK, FROZEN, PAD, Layout, empty_particles
@@ -120,7 +120,7 @@ def test_atomic_path_makes_the_same_motion() -> None:
         solver = make_solver(lumps, ground=Plane(0.2, "separate", 0.4), walls="open")
         if not cpu:
             solver._stepper.on_cpu = False
-            solver._stepper._report = np.zeros((1, transfer.REPORT), np.float32)
+            solver._stepper._report = np.zeros((1, gather.REPORT), np.float32)
             solver._stepper._sorter = Sorter(solver._stepper.layout, serial=False)
         run(solver, 3, push())
         made.append(solver.position())

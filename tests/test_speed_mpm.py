@@ -15,6 +15,18 @@ def test_case_is_the_stated_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 0.001 < speed_mpm.mpm_speed("elastic") < 10_000
 
 
+def test_a_million_and_tracers_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {"MANY": (9_000, 30), "RIDDEN": 2_000, "RIDING": 4_000, "TURNS": 1, "SUBSTEPS": 2}
+    for name, value in (small | {"FRAME": 2e-3}).items():
+        monkeypatch.setattr(speed_mpm, name, value)
+    solver = speed_mpm._solver(speed_mpm.LAWS["elastic"], 9_000, 30, tracers=50)
+    assert solver.particle_count == 9_000
+    assert len(solver.tracer_position()) == 50
+    assert solver.totals().mass == pytest.approx(64.0, rel=1e-4)
+    assert 0.001 < speed_mpm.million_share() < 100
+    assert -1e4 < speed_mpm.tracer_milliseconds() < 1e4
+
+
 def test_ten_bodies_lie_side_by_side_and_press(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(speed_mpm, "REPEATS", 1)
     monkeypatch.setattr(speed_mpm, "SUBSTEPS", 2)

@@ -30,7 +30,7 @@ class Case:
 def cases() -> dict[str, Case]:
     """Import the cases late: Taichi prints its version on import, which must not go to stdout."""
     from .speed.captures import capture_hull, capture_memory, capture_seconds
-    from .speed.mpm import LAWS, contact_cost, mpm_speed
+    from .speed.mpm import LAWS, contact_cost, million_share, mpm_speed, tracer_milliseconds
     from .speed.raster import raster_backward, raster_forward, raster_million
     from .speed.view import view_rate
 
@@ -39,6 +39,8 @@ def cases() -> dict[str, Case]:
             f"mpm-{law}": Case(partial(mpm_speed, law), "million particle-steps/s", "higher")
             for law in LAWS
         },
+        "mpm-million": Case(lambda: 100 * million_share(), "% of the rate of 100,000", "higher"),
+        "mpm-tracers": Case(tracer_milliseconds, "ms a frame", "lower"),
         "mpm-ten-bodies": Case(lambda: 100 * contact_cost(), "% over one body", "lower"),
         "raster-forward": Case(raster_forward, "ms", "lower"),
         "raster-backward": Case(raster_backward, "ms", "lower"),

@@ -11,6 +11,7 @@ from ..array_types import (
     Cells,
     Ints,
     Mat3,
+    Mat4s,
     Spans,
     Table,
     Vec3,
@@ -188,7 +189,7 @@ def push_out(
     law: Ints,
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
+    motion: Mat4s,
     report: Table,  # [runs, 1] the longest push, cells
 ):
     """Move particles out of a collider, at most by half a cell, and stop them there."""
@@ -206,7 +207,10 @@ def push_out(
                         step = ti.floor(at + 0.5)
                         cell[p] += int(step)
                         offset[p] = at - step
-                        velocity[p] = contact(velocity[p], surface, n, int(t[0, 22]), t[0, 23])
+                        v = vec3(motion[p][0, 0], motion[p][0, 1], motion[p][0, 2])
+                        now = contact(v, surface, n, int(t[0, 22]), t[0, 23])
+                        for k in ti.static(range(3)):
+                            motion[p][0, k] = now[k]
                         longest = ti.max(longest, length)
             report[run, 0] = longest
 

@@ -284,7 +284,7 @@ class MpmSolver:
     def velocity(self) -> Floats:
         """Particle velocities [m/s], (n, 3), half a substep ago."""
         particles = self._stepper.particles
-        return particles.in_first_order(particles.velocity.to_numpy())
+        return particles.in_first_order(particles.velocity())
 
     def deformation(self) -> Floats:
         """Elastic deformation gradients (n, 3, 3); the stretch alone for what flows."""
@@ -383,7 +383,7 @@ class MpmSolver:
         self._pending, self._unpushed = 0.0, 0.0
         self._steps.clear()
         for prefix, points in self._point_sets():
-            points.load({name: saved[prefix + name] for name in points.names})
+            points.load({name: saved[prefix + name] for name in points.kept})
         if self._rigid:
             self._rigid.restore(saved)
         numbers = saved["state"]

@@ -12,7 +12,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from ..array_types import Cells, Floats, Ints, Mat3s, Vec3s, Vec6s
+from ..array_types import Cells, Floats, Ints, Mat3s, Mat4s, Vec3s, Vec8s
 
 BLOCK = 4
 PAD = 4
@@ -91,6 +91,11 @@ class Points:
         return [field.name for field in fields(self) if field.name != "count"]
 
     @property
+    def kept(self) -> list[str]:
+        """What `save` returns."""
+        return self.names
+
+    @property
     def arrays(self) -> list[Any]:
         return [getattr(self, name) for name in self.names]
 
@@ -113,17 +118,47 @@ class Points:
 
 @dataclass
 class ParticleArrays(Points):
-    """All that a particle carries."""
+    """All that a particle carries.
 
-    velocity: Any  # [n, 3] m/s
-    gradient: Any  # [n, 3, 3] 1/s, the affine C of APIC
+    What the transfers read is padded to powers of two, so that four numbers are loaded at once.
+    """
+
+    motion: Any  # [n, 4, 4] rows: v [m/s] and 1, then the columns of APIC's C [1/s] and 0
     deformation: Any  # [n, 3, 3] F; what it holds depends on the law (materials)
-    stress: Any  # [n, 6] Pa, Kirchhoff
+    stress: Any  # [n, 8] Pa, Kirchhoff, xx yy zz yz xz xy, and two zeros
     mass: Any  # [n] kg
     volume: Any  # [n] m^3 at rest
     history: Any  # [n] what else a law remembers (materials)
     law: Any  # [n] i32, FROZEN once outside of the domain
     body: Any  # [n] i32
+
+    def velocity(self) -> NDArray[np.float32]:
+        """Velocities [m/s] (n, 3) in the present order."""
+        return np.asarray(self.motion.to_numpy()[:, 0, :3])
+
+    def gradient(self) -> NDArray[np.float32]:
+        """The affine C [1/s] (n, 3, 3) in the present order."""
+        return np.asarray(self.motion.to_numpy()[:, 1:, :3].transpose(0, 2, 1))
+
+    @property
+    def kept(self) -> list[str]:
+        return ["velocity", "gradient", *(name for name in self.names if name != "motion")]
+
+    def save(self) -> dict[str, NDArray[Any]]:
+        """Return what there is without its padding: velocity and gradient, six of stress."""
+        values = super().save()
+        motion = values.pop("motion")
+        values["velocity"] = motion[:, 0, :3].copy()
+        values["gradient"] = motion[:, 1:, :3].transpose(0, 2, 1).copy()
+        values["stress"] = values["stress"][:, :6].copy()
+        return values
+
+    def load(self, values: dict[str, NDArray[Any]]) -> None:
+        motion = np.zeros((len(values["velocity"]), 4, 4), np.float32)
+        motion[:, 0, :3], motion[:, 0, 3] = values["velocity"], 1.0
+        motion[:, 1:, :3] = values["gradient"].transpose(0, 2, 1)
+        stress = np.pad(values["stress"], ((0, 0), (0, 2)))
+        super().load(values | {"motion": motion, "stress": stress})
 
 
 @dataclass
@@ -143,10 +178,9 @@ def empty_particles(count: int) -> ParticleArrays:
         cell=ti.Vector.ndarray(3, ti.i32, rows),
         offset=ti.Vector.ndarray(3, ti.f32, rows),
         index=ti.ndarray(ti.i32, rows),
-        velocity=ti.Vector.ndarray(3, ti.f32, rows),
-        gradient=ti.Matrix.ndarray(3, 3, ti.f32, rows),
+        motion=ti.Matrix.ndarray(4, 4, ti.f32, rows),
         deformation=ti.Matrix.ndarray(3, 3, ti.f32, rows),
-        stress=ti.Vector.ndarray(6, ti.f32, rows),
+        stress=ti.Vector.ndarray(8, ti.f32, rows),
         mass=ti.ndarray(ti.f32, rows),
         volume=ti.ndarray(ti.f32, rows),
         history=ti.ndarray(ti.f32, rows),
@@ -171,17 +205,16 @@ def empty_tracers(count: int) -> TracerArrays:
 
 @ti.kernel
 def take_particles(
-    rows: Ints, cell: Cells, offset: Vec3s, index: Ints, velocity: Vec3s, gradient: Mat3s,
-    deformation: Mat3s, stress: Vec6s, mass: Floats, volume: Floats, history: Floats, law: Ints,
-    body: Ints, to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_velocity: Vec3s,
-    to_gradient: Mat3s, to_deformation: Mat3s, to_stress: Vec6s, to_mass: Floats,
-    to_volume: Floats, to_history: Floats, to_law: Ints, to_body: Ints,
+    rows: Ints, cell: Cells, offset: Vec3s, index: Ints, motion: Mat4s, deformation: Mat3s,
+    stress: Vec8s, mass: Floats, volume: Floats, history: Floats, law: Ints, body: Ints,
+    to_cell: Cells, to_offset: Vec3s, to_index: Ints, to_motion: Mat4s, to_deformation: Mat3s,
+    to_stress: Vec8s, to_mass: Floats, to_volume: Floats, to_history: Floats, to_law: Ints,
+    to_body: Ints,
 ):  # fmt: skip
     for p in rows:
         r = rows[p]
         to_cell[p], to_offset[p], to_index[p] = cell[r], offset[r], index[r]
-        to_velocity[p], to_gradient[p] = velocity[r], gradient[r]
-        to_deformation[p], to_stress[p] = deformation[r], stress[r]
+        to_motion[p], to_deformation[p], to_stress[p] = motion[r], deformation[r], stress[r]
         to_mass[p], to_volume[p], to_history[p] = mass[r], volume[r], history[r]
         to_law[p], to_body[p] = law[r], body[r]
 

@@ -3,7 +3,6 @@
 Nothing here decides when: the solver does. Per substep the host reads one small report.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 import taichi as ti
 from numpy.typing import NDArray
 
-from . import collide, grid, state, tracers, transfer
+from . import collide, gather, grid, state, tracers, transfer
 from .colliders import BOUNDARIES, Plane, motion_between
 from .contact import layers, meet
 from .contact.given import Meeting, bonds
@@ -20,7 +19,6 @@ from .deforming import DeformingField, Solid, field_of
 from .forces import holds, pushes
 from .growth import Growth, Sides, moved_out, no_growth
 from .input import Diverged, Domain, Push
-from .materials import update
 from .materials.laws import Law
 from .materials.table import FLUID, KIND, law_kinds, law_table
 from .plan import Plan, Sorter
@@ -36,11 +34,6 @@ LOST = 0.004
 LEASH = 0.5
 """Cells from a particle at which a lost tracer is set down."""
 WALLS = {"open": grid.OPEN_WALL, "slip": grid.SLIP_WALL, "stick": grid.STICK_WALL}
-REASONS = {
-    transfer.NOT_FINITE: "its velocity or stress is not finite",
-    transfer.TOO_FAST: "it moved by more than a cell in one substep",
-    update.INVERTED: "it was turned inside out",
-}
 
 
 def grid_layout(domain: Domain, ground: Plane | None) -> Layout:
@@ -90,7 +83,13 @@ class Stepper:
         self._make_nodes(1)
         rows = max(particle_count, 1)
         runs = -(-rows // transfer.RUN) if self.on_cpu else 1
-        self._report = np.zeros((runs, transfer.REPORT), np.float32)
+        self._report = np.zeros((runs, gather.REPORT), np.float32)
+        self._seed = ti.Vector.ndarray(4, ti.f32, transfer.SEED * runs)
+        runs = -(-max(tracer_count, 1) // transfer.RUN)
+        self._ridden = (
+            ti.Vector.ndarray(4, ti.f32, transfer.SEED * runs),
+            ti.Matrix.ndarray(4, 4, ti.f32, transfer.PART * runs),
+        )
         self._pushes = np.zeros((-(-rows // collide.RUN), 1), np.float32)
 
     def _make_nodes(self, layers: int) -> None:
@@ -108,6 +107,8 @@ class Stepper:
         origin, h = np.asarray(self._first.origin), first.spacing
         self._low = (np.asarray(first.origin) - origin) / h
         self._high = self._low + self.sides.sum(axis=0) + first.shape
+        # Made once: a kernel's vector takes longer to make than many kernels to run.
+        self._box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
         self._floor = -1.0
         if self._ground is not None:
             self._floor = (self._ground.height - origin[2]) / h + float(self.sides[0, 2])
@@ -116,7 +117,7 @@ class Stepper:
     def _closed(self) -> NDArray[np.bool_]:
         """Which sides (2, 3), low and high, nothing gets through."""
         closed = np.full((2, 3), self._walls != grid.OPEN_WALL)
-        closed[0, 2] |= self._floor > self._low[2] - transfer.ON_GROUND
+        closed[0, 2] |= self._floor > self._low[2] - gather.ON_GROUND
         return closed
 
     def wanted(self, growth: Growth) -> Sides:
@@ -186,7 +187,8 @@ class Stepper:
         beside = count > 1 or len(self.colliders) > 0
         self._plan = Plan.of(self.layout, block_start, height, count, beside=beside)
         p = self.particles
-        grid.mark_flow(*self._strides, self.table, p.law, p.cell, p.body, first, self._flow)
+        if self._flows:
+            grid.mark_flow(*self._strides, self.table, p.law, p.cell, p.body, first, self._flow)
         if len(self._plan.shared):
             layers.mark_owners(*self._strides, p.law, p.cell, p.body, first, self._owner)
 
@@ -210,13 +212,13 @@ class Stepper:
 
     def scatter(self, dt: float) -> None:
         p, h, plan = self.particles, self.layout.spacing, self._plan
-        carried = (p.cell, p.offset, p.velocity, p.gradient, p.stress, p.mass, p.volume, self._grid)
+        carried = (p.cell, p.offset, p.motion, p.stress, p.mass, p.volume, self._grid)
         if self.on_cpu:
             tasks = (*plan.ends, plan.tasks)
-            transfer.scatter_colored(*self._strides, h, dt, *tasks, *carried)
+            transfer.scatter_colored(*self._strides, 1, h, dt, *tasks, *carried)
         else:
             where = (p.law, p.body, self.layers.first)
-            transfer.scatter_atomic(*self._strides, h, dt, *where, *carried)
+            transfer.scatter_atomic(*self._strides, 1, h, dt, *where, *carried)
 
     def meet(self, dt: float) -> None:
         """Let bodies in several layers act on each other while the grid holds momentum."""
@@ -232,10 +234,9 @@ class Stepper:
         if self._ground:
             boundary = BOUNDARIES[self._ground.boundary]
             ground = ti.math.vec4(1.0, self._floor + PAD, boundary, self._ground.friction)
-        box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
         push = ti.math.vec4(*force)
         place = (ground, self._plan.span, self._flow, self._grid)
-        grid.update_blocks(*self._strides, dt, push, self._walls, *box, *place)
+        grid.update_blocks(*self._strides, dt, push, self._walls, *self._box, *place)
 
     def apply_fields(
         self, dt: float, kinds: int, table: Floats, permutation: NDArray[np.int32]
@@ -279,25 +280,19 @@ class Stepper:
         """
         p = self.particles
         self._report[:] = 0
-        self._report[:, transfer.FAILED] = -1
-        gather = transfer.gather_runs if self.on_cpu else transfer.gather_all
-        box = (ti.math.vec3(*self._low), ti.math.vec3(*self._high))
+        self._report[:, gather.FAILED] = -1
+        run = gather.gather_runs if self.on_cpu else gather.gather_all
         is_open = int(self._walls == grid.OPEN_WALL)
-        gather(
-            *self._strides, self.layout.spacing, dt, is_open, self._floor, *box, self._kinds,
-            self.table, p.body, self.layers.first, p.law, p.cell, p.offset, p.velocity, p.gradient,
-            p.deformation, p.stress, p.history, self._grid, self._report,
+        run(
+            *self._strides, 1, self.layout.spacing, dt, is_open, self._floor, *self._box,
+            self._kinds, self.table, p.body, self.layers.first, p.law, p.cell, p.offset, p.motion,
+            p.deformation, p.stress, p.history, self._grid, self._seed, self._report,
         )  # fmt: skip
-        report = self._report
-        failed = report[:, transfer.REASON] > 0
-        if failed.any():
-            first = report[failed.argmax()]
-            row = int(first[transfer.FAILED])
-            reason = REASONS[int(first[transfer.REASON])]
+        failure = gather.first_failure(self._report)
+        if failure is not None:
+            row, reason = failure
             raise Diverged(int(p.index.to_numpy()[row]), int(p.body.to_numpy()[row]), reason)
-        speed = float(report[:, transfer.SPEED].max())
-        wave = math.sqrt(report[:, transfer.WAVE].max(initial=1e-12))
-        return speed, wave, int(report[:, transfer.LEFT].sum())
+        return gather.summary(self._report)
 
     def hold_nodes(
         self, motion: Sequence[Any], which: Sequence[Any], kept: Sequence[Any], one: float
@@ -320,8 +315,8 @@ class Stepper:
     def hold_place(self, step: Sequence[Any], motion: Sequence[Any], which: Sequence[Any]) -> None:
         """Move held particles from where they were kept, whatever the gather did to them."""
         p, h = self.particles, self.layout.spacing
-        box = (-1e9, ti.math.vec3(*self._low), ti.math.vec3(*self._high))
-        moved = (*which, p.law, p.cell, p.offset, p.velocity, p.gradient)
+        box = (-1e9, *self._box)
+        moved = (*which, p.law, p.cell, p.offset, p.motion)
         holds.hold_place(h, *step, *motion, *box, *moved)
 
     def push_out(self, tables: Sequence[Floats]) -> float:
@@ -330,7 +325,7 @@ class Stepper:
         for field, table in zip(self.colliders, tables, strict=True):
             collide.push_out(
                 self.layout.spacing, table, field.distance, field.drift, p.law, p.cell, p.offset,
-                p.velocity, self._pushes,
+                p.motion, self._pushes,
             )  # fmt: skip
             longest += float(self._pushes.max())
         return longest
@@ -348,7 +343,8 @@ class Stepper:
         h = self.layout.spacing
         grid.average_blocks(*self._strides, self._plan.span, self._motion)
         ridden = (self.layers.first, self._motion, t.body, t.cell, t.offset, t.deformation)
-        tracers.ride(*self._strides, h, *terms, *ridden)
+        ride = tracers.ride_runs if self.on_cpu else tracers.ride_all
+        ride(*self._strides, 1, h, *terms, *ridden, *self._ridden)
         self.clear_motion()
 
     def keep_tracers_out(self, tables: Sequence[Floats]) -> None:

@@ -12,6 +12,7 @@ from ..array_types import (
     Floats,
     Ints,
     Mat3s,
+    Mat4s,
     Reals,
     Reals2,
     Reals3,
@@ -174,8 +175,7 @@ def tally(
     cell: Cells,
     offset: Vec3s,
     mass: Floats,
-    velocity: Vec3s,
-    gradient: Mat3s,
+    motion: Mat4s,
     deformation: Mat3s,
     volume: Floats,
     history: Floats,
@@ -187,8 +187,10 @@ def tally(
             for p in range(r * each, ti.min((r + 1) * each, cell.shape[0])):
                 if law[p] != FROZEN:
                     x = placed(cell[p], offset[p], corner, h)
-                    m, b, c = f64(mass[p]), body[p], doubled(gradient[p])
-                    v = dvec3(velocity[p][0], velocity[p][1], velocity[p][2])
+                    m, b, c = f64(mass[p]), body[p], dmat3(0.0)
+                    for i, j in ti.static(ti.ndrange(3, 3)):
+                        c[i, j] = f64(motion[p][1 + j, i])
+                    v = dvec3(motion[p][0, 0], motion[p][0, 1], motion[p][0, 2])
                     # A quadratic B-spline's second moment is h^2 / 4 along each axis (Jiang 2015).
                     spin = dvec3(c[2, 1] - c[1, 2], c[0, 2] - c[2, 0], c[1, 0] - c[0, 1])
                     turning = m * (x.cross(v) + h * h / 4.0 * spin)
@@ -218,7 +220,7 @@ def look(
     index: Ints,
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
+    motion: Mat4s,
     deformation: Mat3s,
     history: Floats,
     place: Reals2,  # [those seen, 3] m, world
@@ -232,7 +234,7 @@ def look(
             f, past, kind = doubled(deformation[p]), f64(history[p]), int(table[l, t.KIND])
             for d in ti.static(range(3)):
                 place[at, d] = x[d]
-            v = dvec3(velocity[p][0], velocity[p][1], velocity[p][2])
+            v = dvec3(motion[p][0, 0], motion[p][0, 1], motion[p][0, 2])
             seen[at] = -1
             if law[p] != FROZEN:
                 seen[at] = body[p]

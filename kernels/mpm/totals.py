@@ -72,10 +72,9 @@ def measure_bodies(
 ) -> dict[int, Totals]:
     """Sum up each body's particles; `position` (n, 3) m in the particles' own order."""
     law, body = particles.law.to_numpy()[: particles.count], particles.body.to_numpy()
-    carried = [
-        getattr(particles, name).to_numpy()
-        for name in ("mass", "velocity", "gradient", "deformation", "volume", "history")
-    ]
+    p = particles
+    mine = (p.deformation.to_numpy(), p.volume.to_numpy(), p.history.to_numpy())
+    carried = (p.mass.to_numpy(), p.velocity(), p.gradient(), *mine)
     sums: dict[int, Vector] = {}
     for start in range(0, len(law), CHUNK):
         part = slice(start, min(start + CHUNK, len(law)))
@@ -101,7 +100,7 @@ def tally_bodies(
     each = max(tally.CHUNK, -(-count // MOST_RUNS))
     sums = np.zeros((-(-count // each), bodies, tally.ROWS))
     p, corner = particles, np.asarray(layout.origin, np.float64)
-    carried = (p.mass, p.velocity, p.gradient, p.deformation, p.volume, p.history)
+    carried = (p.mass, p.motion, p.deformation, p.volume, p.history)
     tally.tally(layout.spacing, each, corner, table, p.law, p.body, p.cell, p.offset, *carried,
                 sums)  # fmt: skip
     rows = sums.sum(axis=0)
@@ -125,7 +124,7 @@ def look_at_particles(
         return Sample(np.zeros((0, 3)), none, none, none, np.zeros(0, np.int32))
     place, values, body = np.empty((count, 3)), np.zeros((count, 3)), np.empty(count, np.int32)
     corner = np.asarray(layout.origin, np.float64)
-    carried = (p.law, p.body, p.index, p.cell, p.offset, p.velocity, p.deformation, p.history)
+    carried = (p.law, p.body, p.index, p.cell, p.offset, p.motion, p.deformation, p.history)
     tally.look(layout.spacing, every, corner, table, *carried, place, values, body)
     return Sample(place, values[:, 0], values[:, 1], values[:, 2], body)
 
@@ -146,7 +145,7 @@ def sample_particles(
     chosen = np.flatnonzero(index % every == 0)
     chosen = chosen[np.argsort(index[chosen], kind="stable")]
     law = particles.law.to_numpy()[chosen]
-    speed = np.linalg.norm(particles.velocity.to_numpy()[chosen].astype(float), axis=1)
+    speed = np.linalg.norm(particles.velocity()[chosen].astype(float), axis=1)
     f = particles.deformation.to_numpy()[chosen].astype(float)
     history = particles.history.to_numpy()[chosen].astype(float)
     strain, lost = np.zeros(len(chosen)), np.zeros(len(chosen))

@@ -19,6 +19,8 @@ from ..array_types import (
     Ints,
     Mat3,
     Mat3s,
+    Mat4,
+    Mat4s,
     Vec3,
     Vec3s,
     Vec4s,
@@ -30,7 +32,7 @@ from ..array_types import (
 )
 from .input import Particles, Tracers
 from .state import FROZEN, PAD
-from .transfer import gather_velocity, weights
+from .transfer import CHUNK, PART, RUN, SEED, gather_velocity, rows_of, weights
 
 OUTSIDE = 0.5
 """Cells beyond an open side from which on a tracer has left: those of a surface lie a little beyond
@@ -67,34 +69,55 @@ def spread_of_nodes(base: i32, f: Vec3, sx: i32, sy: i32, motion: template) -> M
 
 
 @ti.func
-def affine_velocity(base: i32, f: Vec3, sx: i32, sy: i32, motion: template):
+def affine_velocity(base: i32, f: Vec3, sx: i32, sy: i32, felt: Mat4, motion: template):
     """Fit v + L d [m/s, 1/cell] to the nodes that moved, by weighted least squares.
 
-    Near a surface some nodes of the stencil carry nothing; the fit still reproduces every affine
-    field. Returns (v, L, whether any node moved).
+    `felt` are the rows of gather_velocity: velocities are 0 and the last component is 0 where
+    nothing moved, so that sums the weights. Near a surface some nodes of the stencil carry nothing;
+    the fit still reproduces every affine field. Returns (v, L, whether any node moved).
     """
-    # Velocities are 0 and the last component is 0 where nothing moved: it sums the weights.
-    v, cx, cy, cz = gather_velocity(base, f, sx, sy, motion)
-    total, mean = v[3], vec3(v[0], v[1], v[2])
-    moment = mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
-    first = vec3(cx[3], cy[3], cz[3])
+    total, mean = felt[0, 3], vec3(felt[0, 0], felt[0, 1], felt[0, 2])
+    moment = mat3(0.0)
+    for i, k in ti.static(ti.ndrange(3, 3)):
+        moment[i, k] = felt[1 + k, i]
+    first = vec3(felt[1, 3], felt[2, 3], felt[3, 3])
     gradient = 4.0 * (moment - mean.outer_product(first))
     if total > 1e-6 and total < FULL:
         mean /= total
         first /= total
         spread = spread_of_nodes(base, f, sx, sy, motion) / total - first.outer_product(first)
         # A little of the full stencil's moment keeps flat sets of nodes solvable.
-        for a in ti.static(range(3)):
-            spread[a, a] += 1e-4
+        for d in ti.static(range(3)):
+            spread[d, d] += 1e-4
         gradient = (moment / total - mean.outer_product(first)) @ spread.inverse()
         mean -= gradient @ first
     return mean, gradient, total > 1e-6
 
 
+@ti.func
+def ride_along(
+    p: i32, base: i32, sx: i32, sy: i32, h: f32, one: f32, two: f32, three: f32, size: Cell,
+    felt: Mat4, motion: template, cell: template, offset: template, deformation: template,
+):  # fmt: skip
+    v, gradient, moved = affine_velocity(base, offset[p], sx, sy, felt, motion)
+    if moved:
+        l = gradient / h
+        lv, lf = l @ v, l @ deformation[p]
+        x = one * v + two * lv + three * (l @ lv)
+        llf = l @ lf
+        # Plain stores: += would be atomic.
+        deformation[p] = deformation[p] + one * lf + two * llf + three * (l @ llf)
+        at = offset[p] + x / h
+        step = ti.floor(at + 0.5)
+        offset[p] = at - step
+        cell[p] = ti.math.clamp(cell[p] + int(step), PAD - 2, size + PAD)
+
+
 @ti.kernel
-def ride(
+def ride_runs(
     sx: i32,
     sy: i32,
+    sz: i32,
     h: f32,
     one: f32,  # s, the interval: sum of dt
     two: f32,  # s^2, its (1 - 1/N) / 2 square
@@ -106,20 +129,57 @@ def ride(
     cell: Cells,
     offset: Vec3s,
     deformation: Mat3s,
+    seed: Vec4s,  # [SEED runs] written only: see transfer
+    felt: Mat4s,  # [PART runs] what tracers of a part feel
+):
+    for q in range(felt.shape[0] // PART * CHUNK):
+        if q % CHUNK == 0:
+            run = q // CHUNK
+            for part in range(RUN // PART):
+                first = run * RUN + part * PART
+                last = ti.min(first + PART, cell.shape[0])
+                for p in range(first, last):
+                    base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+                    v, cx, cy, cz = gather_velocity(base, offset[p], sx, sy, sz, motion)
+                    seed[SEED * run] = v
+                    seed[SEED * run + sz] = cx
+                    seed[SEED * run + 2 * sz] = cy
+                    seed[SEED * run + 3 * sz] = cz
+                    felt[PART * run + p - first] = rows_of(v, cx, cy, cz)
+                for p in range(first, last):
+                    base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
+                    ride_along(
+                        p, base, sx, sy, h, one, two, three, size, felt[PART * run + p - first],
+                        motion, cell, offset, deformation,
+                    )  # fmt: skip
+
+
+@ti.kernel
+def ride_all(
+    sx: i32,
+    sy: i32,
+    sz: i32,
+    h: f32,
+    one: f32,
+    two: f32,
+    three: f32,
+    size: Cell,
+    layer: Ints,
+    motion: Vec4s,
+    body: Ints,
+    cell: Cells,
+    offset: Vec3s,
+    deformation: Mat3s,
+    seed: Vec4s,  # these two not used
+    felt: Mat4s,
 ):
     for p in cell:
         base = layer[body[p]] + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
-        v, gradient, moved = affine_velocity(base, offset[p], sx, sy, motion)
-        if moved:
-            l = gradient / h
-            lv, lf = l @ v, l @ deformation[p]
-            x = one * v + two * lv + three * (l @ lv)
-            llf = l @ lf
-            deformation[p] += one * lf + two * llf + three * (l @ llf)
-            at = offset[p] + x / h
-            step = ti.floor(at + 0.5)
-            offset[p] = at - step
-            cell[p] = ti.math.clamp(cell[p] + int(step), PAD - 2, size + PAD)
+        v, cx, cy, cz = gather_velocity(base, offset[p], sx, sy, sz, motion)
+        ride_along(
+            p, base, sx, sy, h, one, two, three, size, rows_of(v, cx, cy, cz), motion, cell,
+            offset, deformation,
+        )  # fmt: skip
 
 
 @ti.kernel

@@ -1,4 +1,4 @@
-"""Particles to grid, grid to particles; called by solver, once each in a substep.
+"""Particles to grid, and what a point feels of the grid; called by stepper, gather and tracers.
 
 MLS-MPM (Hu et al. 2018) with quadratic B-splines and APIC (Jiang et al. 2015).
 x position, v velocity, C affine velocity [1/s], F deformation, tau Kirchhoff stress,
@@ -9,6 +9,16 @@ at work at once never write the same node even where particles have drifted by u
 the sort: plain stores, no atomics, the same sum in the same order on any number of threads.
 Taichi runs a CPU loop in chunks of CHUNK iterations; a task is one chunk of which only the
 first iteration works.
+
+What a node holds, and the rows of a particle's motion, are four numbers side by side, and the
+sums over nodes run on four at once where the compiler sees that. It does so if
+- the next node along z is told at run time (`sz`, always 1): a constant would be folded into
+  addresses whose order is then not known;
+- lanes that are not needed hold numbers too, not constants;
+- the sums end in stores of four numbers: so they are `seeded` into a few lines of memory that
+  nobody reads;
+- nothing but sums is in that loop: what the laws do follows in a loop of its own, over PART
+  particles whose motion is still near.
 """
 
 import taichi as ti
@@ -17,32 +27,28 @@ from ..array_types import (
     Cells,
     Floats,
     Ints,
-    Mat3s,
+    Mat4s,
     Spans,
-    Table,
     Vec3,
     Vec3s,
+    Vec4,
     Vec4s,
-    Vec6s,
+    Vec8s,
     f32,
     i32,
-    mat3,
+    mat4,
     template,
-    vec3,
     vec4,
 )
-from .materials.tensors import unpacked
-from .materials.update import update_law
-from .state import FROZEN, PAD
+from .state import FROZEN
 
 CHUNK = 512
 RUN = 2048
 """Particles per task of the gather."""
-SPEED, WAVE, FAILED, REASON, LEFT = 0, 1, 2, 3, 4
-REPORT = 5
-NOT_FINITE, TOO_FAST = 1, 2
-ON_GROUND = 1e-3
-"""Cells by which the ground may lie under the domain, by rounding, and still close its low side."""
+PART = 256
+"""Particles of a run that are gathered for before their laws are asked."""
+SEED = 8
+"""Rows of seeds per run: more than are used, so that no two cores share a line of memory."""
 
 
 @ti.func
@@ -57,26 +63,30 @@ def scatter_point(
     layer: i32,
     sx: i32,
     sy: i32,
+    sz: i32,
     h: f32,
     dt: f32,
     atomic: template,
     cell: template,
     offset: template,
-    velocity: template,
-    gradient: template,
+    motion: template,
     stress: template,
     mass: template,
     volume: template,
     grid: template,
 ):
     """Add one particle's mass and momentum to its 27 nodes (Hu et al. 2018, equations 16, 29)."""
-    f, m, v = offset[p], mass[p], velocity[p]
-    a = (m * h) * gradient[p] - (4.0 * dt * volume[p] / h) * unpacked(stress[p])
+    f, m, u, tau = offset[p], mass[p], motion[p], stress[p]
     w = weights(f)
-    ax = vec4(a[0, 0], a[1, 0], a[2, 0], 0.0)
-    ay = vec4(a[0, 1], a[1, 1], a[2, 1], 0.0)
-    az = vec4(a[0, 2], a[1, 2], a[2, 2], 0.0)
-    q = vec4(m * v[0], m * v[1], m * v[2], m) - ax * (1.0 + f[0]) - ay * (1.0 + f[1])
+    affine, pulled = m * h, 4.0 * dt * volume[p] / h
+    # The last lanes: 0 of C, 0 of tau, and 1 beside v, so that mass comes along.
+    ax = affine * vec4(u[1, 0], u[1, 1], u[1, 2], u[1, 3])
+    ay = affine * vec4(u[2, 0], u[2, 1], u[2, 2], u[2, 3])
+    az = affine * vec4(u[3, 0], u[3, 1], u[3, 2], u[3, 3])
+    ax -= pulled * vec4(tau[0], tau[5], tau[4], tau[6])
+    ay -= pulled * vec4(tau[5], tau[1], tau[3], tau[6])
+    az -= pulled * vec4(tau[4], tau[3], tau[2], tau[6])
+    q = m * vec4(u[0, 0], u[0, 1], u[0, 2], u[0, 3]) - ax * (1.0 + f[0]) - ay * (1.0 + f[1])
     q -= az * (1.0 + f[2])
     base = layer + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
     for i in ti.static(range(3)):
@@ -88,15 +98,16 @@ def scatter_point(
             for k in ti.static(range(3)):
                 add = w[k][2] * (qij + float(k) * step)
                 if ti.static(atomic):
-                    grid[line + k] += add
+                    grid[line + k * sz] += add
                 else:
-                    grid[line + k] = grid[line + k] + add
+                    grid[line + k * sz] = grid[line + k * sz] + add
 
 
 @ti.kernel
 def scatter_colored(
     sx: i32,
     sy: i32,
+    sz: i32,
     h: f32,
     dt: f32,
     t0: i32,
@@ -106,9 +117,8 @@ def scatter_colored(
     span: Spans,  # [tasks, 3] first and last + 1 particle, layer; tasks sorted by colour
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
-    gradient: Mat3s,
-    stress: Vec6s,
+    motion: Mat4s,
+    stress: Vec8s,
     mass: Floats,
     volume: Floats,
     grid: Vec4s,  # [nodes] N s and kg, added to
@@ -119,8 +129,8 @@ def scatter_colored(
                 for p in range(span[q // CHUNK, 0], span[q // CHUNK, 1]):
                     layer = span[q // CHUNK, 2]
                     scatter_point(
-                        p, layer, sx, sy, h, dt, False, cell, offset, velocity, gradient, stress,
-                        mass, volume, grid,
+                        p, layer, sx, sy, sz, h, dt, False, cell, offset, motion, stress, mass,
+                        volume, grid,
                     )  # fmt: skip
 
 
@@ -128,6 +138,7 @@ def scatter_colored(
 def scatter_atomic(
     sx: i32,
     sy: i32,
+    sz: i32,
     h: f32,
     dt: f32,
     law: Ints,
@@ -135,9 +146,8 @@ def scatter_atomic(
     layer: Ints,  # [bodies] first node
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
-    gradient: Mat3s,
-    stress: Vec6s,
+    motion: Mat4s,
+    stress: Vec8s,
     mass: Floats,
     volume: Floats,
     grid: Vec4s,
@@ -145,13 +155,13 @@ def scatter_atomic(
     for p in cell:
         if law[p] != FROZEN:
             scatter_point(
-                p, layer[body[p]], sx, sy, h, dt, True, cell, offset, velocity, gradient, stress,
-                mass, volume, grid,
+                p, layer[body[p]], sx, sy, sz, h, dt, True, cell, offset, motion, stress, mass,
+                volume, grid,
             )  # fmt: skip
 
 
 @ti.func
-def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, grid: template):
+def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, sz: i32, grid: template):
     """Return v and the moments sum w v d^T (columns, cells), separably along z, y, x."""
     w = weights(f)
     v, cx, cy, cz = vec4(0.0), vec4(0.0), vec4(0.0), vec4(0.0)
@@ -159,7 +169,8 @@ def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, grid: template):
         vi, cyi, czi = vec4(0.0), vec4(0.0), vec4(0.0)
         for j in ti.static(range(3)):
             line = base + i * sx + j * sy
-            g0, g1, g2 = w[0][2] * grid[line], w[1][2] * grid[line + 1], w[2][2] * grid[line + 2]
+            g0, g1 = w[0][2] * grid[line], w[1][2] * grid[line + sz]
+            g2 = w[2][2] * grid[line + 2 * sz]
             s = g0 + g1 + g2
             vi += w[j][1] * s
             czi += w[j][1] * (g2 - g0)
@@ -178,170 +189,8 @@ def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, grid: template):
 
 
 @ti.func
-def move(
-    p: i32,
-    shift: Vec3,
-    open_walls: i32,
-    floor: f32,
-    low: Vec3,
-    high: Vec3,
-    cell: template,
-    offset: template,
-    velocity: template,
-) -> i32:
-    """Move a particle by `shift`; return whether it has left the domain, from `low` to `high`.
-
-    Closed walls and the ground (`floor`) keep it inside, with no velocity into them. In cells.
-    """
-    at = offset[p] + shift
-    step = ti.floor(at + 0.5)
-    at -= step
-    now = cell[p] + int(step)
-    left = 0
-    for d in ti.static(range(3)):
-        x = float(now[d] + 1 - PAD) + at[d]
-        least = ti.max(floor, low[d]) if ti.static(d == 2) else low[d]
-        if x < least or x > high[d]:
-            on_ground = x < least and floor > low[d] - ON_GROUND if ti.static(d == 2) else False
-            if open_walls == 0 or on_ground:
-                x = ti.math.clamp(x, least, high[d])
-                whole = ti.floor(x + 0.5)
-                now[d] = int(whole) + PAD - 1
-                at[d] = x - whole
-                velocity[p][d] = 0.0
-            else:
-                left = 1
-    cell[p] = now
-    offset[p] = at
-    return left
-
-
-@ti.func
-def gather_point(
-    p: i32,
-    layer: i32,
-    sx: i32,
-    sy: i32,
-    h: f32,
-    dt: f32,
-    open_walls: i32,
-    floor: f32,
-    low: Vec3,
-    high: Vec3,
-    kinds: template,
-    table: template,
-    law: template,
-    cell: template,
-    offset: template,
-    velocity: template,
-    gradient: template,
-    deformation: template,
-    stress: template,
-    history: template,
-    grid: template,
-):
-    """Take v and C from the grid, advance x, F and tau; return speed, c^2, reason, left."""
-    base = layer + cell[p][0] * sx + cell[p][1] * sy + cell[p][2]
-    v, cx, cy, cz = gather_velocity(base, offset[p], sx, sy, grid)
-    scale = 4.0 / h
-    c = scale * mat3(cx[0], cy[0], cz[0], cx[1], cy[1], cz[1], cx[2], cy[2], cz[2])
-    velocity[p] = vec3(v[0], v[1], v[2])
-    gradient[p] = c
-    wave2, reason = update_law(p, dt, c, kinds, table, law, deformation, stress, history)
-    speed = ti.max(abs(v[0]), abs(v[1]), abs(v[2]))
-    left = 0
-    if not speed < 1e30 or not wave2 < 1e30:
-        reason = NOT_FINITE
-    elif speed * dt > h:
-        reason = TOO_FAST
-    else:
-        shift = (dt / h) * vec3(v[0], v[1], v[2])
-        left = move(p, shift, open_walls, floor, low, high, cell, offset, velocity)
-        if left == 1:
-            law[p] = FROZEN
-    return speed, wave2, reason, left
-
-
-@ti.kernel
-def gather_runs(
-    sx: i32,
-    sy: i32,
-    h: f32,
-    dt: f32,
-    open_walls: i32,
-    floor: f32,
-    low: Vec3,
-    high: Vec3,
-    kinds: template,
-    table: Table,
-    body: Ints,
-    layer: Ints,  # [bodies] first node
-    law: Ints,
-    cell: Cells,
-    offset: Vec3s,
-    velocity: Vec3s,
-    gradient: Mat3s,
-    deformation: Mat3s,
-    stress: Vec6s,
-    history: Floats,
-    grid: Vec4s,  # [nodes] m/s and kg
-    report: Table,  # [runs, REPORT]: top speed, top c^2, first failed particle, reason, left
-):
-    for q in range(report.shape[0] * CHUNK):
-        if q % CHUNK == 0:
-            run = q // CHUNK
-            top, top_wave2, failed, why, gone = 0.0, 0.0, -1, 0, 0
-            for p in range(run * RUN, ti.min((run + 1) * RUN, cell.shape[0])):
-                if law[p] != FROZEN:
-                    speed, wave2, reason, left = gather_point(
-                        p, layer[body[p]], sx, sy, h, dt, open_walls, floor, low, high, kinds,
-                        table, law, cell, offset, velocity, gradient, deformation, stress, history,
-                        grid,
-                    )  # fmt: skip
-                    top = ti.max(top, speed)
-                    top_wave2 = ti.max(top_wave2, wave2)
-                    gone += left
-                    if reason != 0 and failed < 0:
-                        failed, why = p, reason
-            report[run, SPEED], report[run, WAVE] = top, top_wave2
-            report[run, FAILED], report[run, REASON] = float(failed), float(why)
-            report[run, LEFT] = float(gone)
-
-
-@ti.kernel
-def gather_all(
-    sx: i32,
-    sy: i32,
-    h: f32,
-    dt: f32,
-    open_walls: i32,
-    floor: f32,
-    low: Vec3,
-    high: Vec3,
-    kinds: template,
-    table: Table,
-    body: Ints,
-    layer: Ints,  # [bodies] first node
-    law: Ints,
-    cell: Cells,
-    offset: Vec3s,
-    velocity: Vec3s,
-    gradient: Mat3s,
-    deformation: Mat3s,
-    stress: Vec6s,
-    history: Floats,
-    grid: Vec4s,
-    report: Table,  # [1, REPORT]
-):
-    for p in cell:
-        if law[p] != FROZEN:
-            speed, wave2, reason, left = gather_point(
-                p, layer[body[p]], sx, sy, h, dt, open_walls, floor, low, high, kinds, table, law,
-                cell, offset, velocity, gradient, deformation, stress, history, grid,
-            )  # fmt: skip
-            ti.atomic_max(report[0, SPEED], speed)
-            ti.atomic_max(report[0, WAVE], wave2)
-            report[0, LEFT] += float(left)
-            if reason != 0:
-                report[0, FAILED] = float(p)
-                report[0, REASON] = float(reason)
+def rows_of(v: Vec4, x: Vec4, y: Vec4, z: Vec4):
+    return mat4(
+        v[0], v[1], v[2], v[3], x[0], x[1], x[2], x[3],
+        y[0], y[1], y[2], y[3], z[0], z[1], z[2], z[3],
+    )  # fmt: skip

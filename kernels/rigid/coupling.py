@@ -20,6 +20,7 @@ from ..array_types import (
     Cells,
     Floats,
     Ints,
+    Mat4s,
     Reals2,
     Spans,
     Table,
@@ -105,7 +106,7 @@ class Coupling:
         report = np.zeros((-(-max(p.count, 1) // RUN), 7))
         tables = self._tables(stepper, self.world.velocities())
         for n, (table, field) in enumerate(zip(tables, self._fields, strict=True)):
-            push_out(h, table, field.distance, p.law, p.cell, p.offset, p.velocity, p.mass, report)
+            push_out(h, table, field.distance, p.law, p.cell, p.offset, p.motion, p.mass, report)
             longest += float(report[:, 6].max())
             self.world.momentum[n] += report[:, :6].sum(axis=0)
         return longest
@@ -256,7 +257,7 @@ def push_out(
     law: Ints,
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
+    motion: Mat4s,
     mass: Floats,
     report: Reals2,  # [runs, 7] momentum lost and its moment, and the longest push in cells
 ):
@@ -276,7 +277,9 @@ def push_out(
                         step = ti.floor(at + 0.5)
                         cell[p] += int(step)
                         offset[p] = at - step
-                        v = velocity[p]
-                        velocity[p] = contact(v, surface, n, SEPARATE, t[0, 23])
-                        add_moment(run, mass[p] * (v - velocity[p]), x - row(t, 3), report)
+                        v = vec3(motion[p][0, 0], motion[p][0, 1], motion[p][0, 2])
+                        now = contact(v, surface, n, SEPARATE, t[0, 23])
+                        for k in ti.static(range(3)):
+                            motion[p][0, k] = now[k]
+                        add_moment(run, mass[p] * (v - now), x - row(t, 3), report)
                         report[run, 6] = ti.max(report[run, 6], ti.cast(length, f64))

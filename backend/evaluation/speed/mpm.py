@@ -6,6 +6,9 @@ v = (-20 y - 10 x, 20 x, 10 z) m/s about its centre, so it turns, stretches and 
 The case is that of a plain Taichi program with atomics and a singular value decomposition, which
 reaches 1.6 million particle-steps a second on two cores of a server's processor.
 
+A million particles are ten times as many in cells half as large, 7.5 to a cell for 6. Both take
+turns, and so do simulations with and without tracers, of what lies between two frames.
+
 What contact costs is measured on ten cubes of the same matter, 10,000 particles each, that lie side
 by side in two rows of five and are pressed together, each with a motion of its own and all with
 one.
@@ -13,6 +16,7 @@ one.
 
 import math
 import time
+from statistics import median
 
 import numpy as np
 
@@ -25,6 +29,14 @@ CELLS = 64
 SUBSTEP = 1e-4
 SUBSTEPS = 25
 REPEATS = 3
+TURNS = 5
+MANY = 1_000_000, 128
+"""Particles, and cells along the domain."""
+RIDDEN, RIDING = 20_000, 300_000
+"""Particles, and the tracers beside them."""
+FRAME = 1 / 24
+CALM = 0.2
+"""Of the cube's motion, for them: about 1 m/s."""
 BODIES = 10
 SIDE = 0.16
 """Edge [m] of one of the bodies that meet."""
@@ -44,15 +56,45 @@ def mpm_speed(name: str) -> float:
     compiles, is not counted.
     """
     solver = _solver(LAWS[name])
+    _seconds(solver, SUBSTEP)
+    return max(_rate(solver, SUBSTEPS) for _ in range(REPEATS))
+
+
+def million_share() -> float:
+    """Measure the rate of a million elastic particles as a share of the rate of 100,000.
+
+    The median of five pairs that take turns. Taichi must have been started.
+    """
+    few, many = _solver(LAWS["elastic"]), _solver(LAWS["elastic"], *MANY)
+    pairs = [(_rate(few, SUBSTEPS), _rate(many, SUBSTEPS)) for _ in range(TURNS + 1)]
+    return median(other / one for one, other in pairs[1:])
+
+
+def tracer_milliseconds() -> float:
+    """Measure what 300,000 tracers add to a frame of 1/24 s of 20,000 elastic particles [ms].
+
+    Substeps are as long as may be, some 80 a frame. The median of five pairs that take turns.
+    Taichi must have been started.
+    """
+    solvers = [
+        _solver(LAWS["elastic"], RIDDEN, motion=CALM, tracers=count, largest_step=math.inf)
+        for count in (0, RIDING)
+    ]
+    spent = [[_seconds(solver, FRAME)[0] for solver in solvers] for _ in range(TURNS + 1)]
+    return 1e3 * median(ridden - alone for alone, ridden in spent[1:])
+
+
+def _rate(solver: MpmSolver, substeps: int) -> float:
+    seconds, made = _seconds(solver, substeps * SUBSTEP)
+    return solver.particle_count * made / seconds / 1e6
+
+
+def _seconds(solver: MpmSolver, interval: float) -> tuple[float, int]:
+    """Simulate an interval [s]; return seconds of the clock and substeps."""
     no_poses = np.zeros((0, 4, 4))
-    push = Push((), (0.0, -9.81, 0.0), no_poses, no_poses)
-    solver.advance(SUBSTEP, push)
-    best = 0.0
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        substeps = solver.advance(SUBSTEPS * SUBSTEP, push).substeps
-        best = max(best, PARTICLES * substeps / (time.perf_counter() - start) / 1e6)
-    return best
+    start = time.perf_counter()
+    made = solver.advance(interval, Push((), (0.0, -9.81, 0.0), no_poses, no_poses)).substeps
+    return time.perf_counter() - start, made
 
 
 def contact_cost() -> float:
@@ -102,24 +144,32 @@ def _heap(meeting: Meeting) -> MpmSolver:
     )
 
 
-def _solver(law: Law) -> MpmSolver:
+def _solver(
+    law: Law,
+    count: int = PARTICLES,
+    cells: int = CELLS,
+    *,
+    motion: float = 1.0,
+    tracers: int = 0,
+    largest_step: float = SUBSTEP,
+) -> MpmSolver:
     rng = np.random.default_rng(0)
-    position = (0.3 + 0.4 * rng.random((PARTICLES, 3))).astype(np.float32)
+    position = (0.3 + 0.4 * rng.random((count, 3))).astype(np.float32)
     x, y, z = (position - np.float32(0.5)).T
-    none = np.zeros(0, np.int32)
-    same = np.zeros(PARTICLES, np.int32)
+    same = np.zeros(count, np.int32)
+    riding = (0.3 + 0.4 * rng.random((tracers, 3))).astype(np.float32)
     return MpmSolver(
-        Domain((0.0, 0.0, 0.0), 1.0 / CELLS, (CELLS,) * 3, "slip"),
+        Domain((0.0, 0.0, 0.0), 1.0 / cells, (cells,) * 3, "slip"),
         [law],
         Particles(
             position,
-            np.stack([-20 * y - 10 * x, 20 * x, 10 * z], axis=1),
-            np.full(PARTICLES, 0.4**3 / PARTICLES, np.float32),
+            (motion * np.stack([-20 * y - 10 * x, 20 * x, 10 * z], axis=1)).astype(np.float32),
+            np.full(count, 0.4**3 / count, np.float32),
             same,
             same,
         ),
-        Tracers(np.zeros((0, 3), np.float32), none, none.astype(bool)),
+        Tracers(riding, np.zeros(tracers, np.int32), np.zeros(tracers, bool)),
         [],
         None,
-        largest_step=SUBSTEP,
+        largest_step=largest_step,
     )

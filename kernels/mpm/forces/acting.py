@@ -208,7 +208,7 @@ class Acting:
             if held.state.any():
                 holds.hold_velocity(
                     h, *_vectors(motion, stepper), held.rows, held.state, held.freed, p.law,
-                    p.cell, p.offset, p.velocity, p.gradient,
+                    p.cell, p.offset, p.motion,
                 )  # fmt: skip
 
     def on_grid(self, stepper: Stepper) -> None:
@@ -264,9 +264,7 @@ class Acting:
             center, inertia = self._inertia(stepper, push.region)
             angular = np.asarray(np.linalg.solve(inertia, twist), np.float64)
         vectors = (ti.math.vec3(*value) for value in (linear, angular, center))
-        pushes.push_region(
-            h, *vectors, rows, weight, p.law, p.cell, p.offset, p.velocity, p.gradient
-        )
+        pushes.push_region(h, *vectors, rows, weight, p.law, p.cell, p.offset, p.motion)
 
     def _inertia(self, stepper: Stepper, region: int) -> tuple[Vector, Vector]:
         """Return a region's centre of mass [m from node PAD] and inertia [kg m^2] about it."""

@@ -12,18 +12,20 @@ from ...array_types import (
     Floats,
     Ints,
     Mat3,
-    Mat3s,
+    Mat4s,
     Vec3,
     Vec3s,
     Vec4s,
     f32,
     i32,
     ivec3,
+    mat3,
     vec4,
 )
+from ..gather import move
 from ..state import FROZEN, PAD
-from ..transfer import move, weights
-from .pushes import cross_matrix, place_of
+from ..transfer import weights
+from .pushes import cross_matrix, moving, place_of
 
 FREE, HELD, LET_GO = 0, 1, 2
 FULL = 65536.0
@@ -44,8 +46,7 @@ def hold_velocity(
     law: Ints,
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
-    gradient: Mat3s,
+    motion: Mat4s,
 ):
     """Before the scatter: give held particles their motion, and others what they start with."""
     for i in rows:
@@ -53,11 +54,9 @@ def hold_velocity(
         if law[p] != FROZEN:
             if state[i] == HELD:
                 arm = place_of(p, h, cell, offset) - center
-                velocity[p] = velocity_there + spin.cross(arm)
-                gradient[p] = cross_matrix(spin)
+                motion[p] = moving(velocity_there + spin.cross(arm), cross_matrix(spin))
             elif state[i] == LET_GO:
-                velocity[p] = freed[i]
-                gradient[p] = 0.0 * gradient[p]
+                motion[p] = moving(freed[i], mat3(0.0))
 
 
 @ti.kernel
@@ -160,8 +159,7 @@ def hold_place(
     law: Ints,
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,
-    gradient: Mat3s,
+    motion: Mat4s,
 ):
     """After the gather: move held particles by the motion alone; the domain's walls stop them."""
     for i in rows:
@@ -169,7 +167,6 @@ def hold_place(
         if state[i] == HELD and law[p] != FROZEN:
             cell[p], offset[p] = kept_cell[i], kept_offset[i]
             arm = place_of(p, h, cell, offset) - center
-            velocity[p] = velocity_there + spin.cross(arm)
-            gradient[p] = cross_matrix(spin)
+            motion[p] = moving(velocity_there + spin.cross(arm), cross_matrix(spin))
             step = (turn @ arm + shift) / h
-            move(p, step, 0, floor, low, high, cell, offset, velocity)
+            move(p, step, 0, floor, low, high, cell, offset, motion)

@@ -12,7 +12,7 @@ from ...array_types import (
     Floats,
     Ints,
     Mat3,
-    Mat3s,
+    Mat4s,
     Spans,
     Table,
     Vec3,
@@ -21,6 +21,7 @@ from ...array_types import (
     f32,
     i32,
     mat3,
+    mat4,
     template,
     vec3,
     vec4,
@@ -78,6 +79,17 @@ def cross_matrix(w: Vec3) -> Mat3:
     return mat3(0.0, -w[2], w[1], w[2], 0.0, -w[0], -w[1], w[0], 0.0)
 
 
+@ti.func
+def moving(v: Vec3, c: Mat3):
+    """Rows of a particle's motion: v and 1, then the columns of C and 0."""
+    return mat4(
+        v[0], v[1], v[2], 1.0,
+        c[0, 0], c[1, 0], c[2, 0], 0.0,
+        c[0, 1], c[1, 1], c[2, 1], 0.0,
+        c[0, 2], c[1, 2], c[2, 2], 0.0,
+    )  # fmt: skip
+
+
 @ti.kernel
 def push_region(
     h: f32,
@@ -89,8 +101,7 @@ def push_region(
     law: Ints,
     cell: Cells,
     offset: Vec3s,
-    velocity: Vec3s,  # [n] m/s, added to
-    gradient: Mat3s,  # [n] 1/s, added to
+    motion: Mat4s,  # [n] added to
 ):
     for i in rows:
         p = rows[i]
@@ -98,8 +109,9 @@ def push_region(
             w = weight[i]
             arm = place_of(p, h, cell, offset) - center
             # Plain stores: += would be atomic, several times slower.
-            velocity[p] = velocity[p] + w * (linear + angular.cross(arm))
-            gradient[p] = gradient[p] + w * cross_matrix(angular)
+            gained = moving(linear + angular.cross(arm), cross_matrix(angular))
+            gained[0, 3] = 0.0
+            motion[p] = motion[p] + w * gained
 
 
 @ti.kernel

@@ -1,4 +1,4 @@
-"""Constitutive laws: what deformation becomes which stress; called from transfer's gather.
+"""Constitutive laws: what deformation becomes which stress; called from gather.
 
 F deformation gradient, J = det F, b = F F^T, V = sqrt(b) left stretch, tau = J sigma Kirchhoff
 stress [Pa], dev its deviator, psi energy per rest volume [J/m^3], mu, lambda Lamé parameters,

@@ -12,11 +12,6 @@ def symmetric(m: Mat3) -> Vec6:
 
 
 @ti.func
-def unpacked(s: Vec6) -> Mat3:
-    return mat3(s[0], s[5], s[4], s[5], s[1], s[3], s[4], s[3], s[2])
-
-
-@ti.func
 def eigen_symmetric(m: Mat3):
     """Eigenvalues and eigenvectors (columns) of a symmetric matrix by cyclic Jacobi rotations."""
     a = m

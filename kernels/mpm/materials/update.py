@@ -60,17 +60,16 @@ def update_law(
     table: template,
     law: template,
     deformation: template,
-    stress: template,
     history: template,
 ):
-    """Advance F by C, map it back where the law yields, store tau; return (c^2, reason).
+    """Advance F by C, map it back where the law yields; return (tau, c^2, reason).
 
     `kinds` is known when this is compiled: a law that no body has costs nothing.
     """
     l = law[p]
     kind = int(table[l, KIND])
     mu, lam = table[l, MU], table[l, LAMBDA]
-    rho_c2 = 0.0
+    tau, rho_c2 = vec6(0.0), 0.0
     reason = 0
     if ti.static(kinds & WATER > 0) and kind == WATER:
         j = deformation[p][0, 0] * (1.0 + dt * c.trace())
@@ -78,28 +77,28 @@ def update_law(
             reason = INVERTED
         j = ti.math.clamp(j, 1e-2, THINNEST)
         deformation[p][0, 0] = j
-        stress[p], rho_c2 = water_stress(j, c, l, table)
+        tau, rho_c2 = water_stress(j, c, l, table)
     if ti.static(kinds & ELASTIC > 0) and kind == ELASTIC:
         f = deformation[p] + dt * (c @ deformation[p])
         deformation[p] = f
-        stress[p], rho_c2 = elastic_stress(f, mu, lam)
+        tau, rho_c2 = elastic_stress(f, mu, lam)
         if f.determinant() < -1.0:
             reason = INVERTED
     if ti.static(kinds & RUBBER > 0) and kind == RUBBER:
         f = deformation[p] + dt * (c @ deformation[p])
         deformation[p] = f
-        stress[p], rho_c2 = rubber_stress(f, mu, lam)
+        tau, rho_c2 = rubber_stress(f, mu, lam)
         if f.determinant() < -1.0:
             reason = INVERTED
     if ti.static(kinds & REMEMBERING > 0) and kind & REMEMBERING > 0:
         f = deformation[p] + dt * (c @ deformation[p])
-        kept, tau, past, rho_c2_now = yielded(f, history[p], kinds, kind, l, table)
-        deformation[p], stress[p], history[p] = kept, tau, past
-        rho_c2 = rho_c2_now
+        kept, tau_now, past, rho_c2_now = yielded(f, history[p], kinds, kind, l, table)
+        deformation[p], history[p] = kept, past
+        tau, rho_c2 = tau_now, rho_c2_now
         if kind & STRETCHED == 0 and f.determinant() <= 0.0:
             reason = INVERTED
     if ti.static(kinds & CREAM > 0) and kind == CREAM:
         b = deformation[p] + dt * (c @ deformation[p])
         b += dt * (b @ c.transpose())
-        deformation[p], stress[p], rho_c2 = cream_stress(b, dt, l, table)
-    return rho_c2 / table[l, DENSITY], reason
+        deformation[p], tau, rho_c2 = cream_stress(b, dt, l, table)
+    return tau, rho_c2 / table[l, DENSITY], reason
