@@ -23,7 +23,7 @@ from .raster import splats_in, view_of
 COUNTS = (3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 SIDES = (200, 400, 800, 1600)
 SIDE, COUNT = 800, 100_000
-REPEATS = 3
+REPEATS = 9
 
 
 @dataclass(frozen=True)
