@@ -2,7 +2,7 @@
 
 The scene is that of the bench cases `raster-…` (`raster.py`): there splats lie in a box of fixed
 size, so that more of them overlap more; seen in more pixels each covers more of these, and the
-focal length grows along. Times are the process's on all cores together, best of a few, which other
+focal length grows along. Times are the process's on all cores together, best of nine, which other
 programs change little.
 """
 
