@@ -11,7 +11,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import msgspec
 import typer
 
 from .contract.errors import ImpetusError
@@ -239,11 +238,11 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure Impetus against what it promises; results.json and plots go to a folder."""
-    from .evaluation.suites import run_suite
+    from .evaluation.suites import as_json, run_suite
 
     began = time.monotonic()
     results = run_suite(suite, out, shot=shot, device=device, quick=quick, blender=blender)
-    text = msgspec.json.format(msgspec.json.encode(results), indent=2)
+    text = as_json(results)
     (out / "results.json").write_bytes(text)
     typer.echo(text.decode())
     typer.echo(f"{time.monotonic() - began:.1f} s, in {out}", err=True)

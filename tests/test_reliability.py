@@ -1,5 +1,7 @@
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from impetus.backend.contract.errors import ShotError
@@ -7,7 +9,7 @@ from impetus.backend.contract.shot_check import check_shot
 from impetus.backend.contract.shot_file import write_shot
 from impetus.backend.evaluation.reliability import suite as reliability
 from impetus.backend.evaluation.reliability.tumble import tumble
-from impetus.backend.evaluation.suites import UnknownSuiteError, run_suite
+from impetus.backend.evaluation.suites import UnknownSuiteError, as_json, run_suite
 
 from . import shots
 
@@ -38,3 +40,8 @@ def test_suites_have_names(tmp_path: Path) -> None:
         run_suite("speed", tmp_path, shot=None, device="cpu")
     with pytest.raises(ShotError, match="expected a shot file"):
         run_suite("reliability", tmp_path, shot=tmp_path / "none.shot", device="cpu")
+
+
+def test_figures_of_numpy_are_written_as_numbers() -> None:
+    figures = {"case": {"error": np.float64(0.5), "same": np.bool_(True), "count": 3}}
+    assert json.loads(as_json(figures)) == {"case": {"error": 0.5, "same": True, "count": 3}}

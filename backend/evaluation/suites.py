@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
+
 from ..contract.errors import ImpetusError
 from ..training.packages import LEARNING, RESEARCH, require
 
@@ -68,6 +70,12 @@ def run_suite(
     from .motion.suite import run as run_motion
 
     return run_motion(out)
+
+
+def as_json(results: dict[str, Any]) -> bytes:
+    """Write what a suite returns, NumPy's numbers too, for people and programs to read."""
+    text = msgspec.json.encode(results, enc_hook=lambda number: number.item())
+    return msgspec.json.format(text, indent=2)
 
 
 def _run_network(name: str, out: Path, device: str, *, quick: bool) -> dict[str, Any]:
