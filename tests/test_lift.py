@@ -51,6 +51,21 @@ def test_it_is_whole_from_all_sides(lifted_ball: Lifted) -> None:
             assert greener_rightwards.mean() < 0.06  # perspective moves it by a pixel or two
 
 
+def test_tips_and_hairs_are_not_left_bare(tmp_path: Path) -> None:
+    """Two hairs of two pixels stand out of a disc, and a corner: no form is as sharp as they."""
+    mask = disc()
+    mask[20:22, :] = 1.0
+    mask[:30, 47:49] = 1.0
+    for row in range(12):
+        mask[70 + row, 60 : 60 + 3 * (12 - row)] = 1.0
+    save(tmp_path / "star.png", painted(mask), mask)
+    made = lift(tmp_path / "star.png", LiftOptions(length=0.5))
+    _, alpha, _ = made.splats.seen_by(made.seen.view())
+    assert alpha[mask >= 1].min() > 0.9
+    assert alpha[mask <= 0].mean() < 0.03
+    assert made.match > 28
+
+
 def test_its_size_is_in_metres(lifted_ball: Lifted) -> None:
     shape = lifted_ball.shape
     assert shape is not None

@@ -1,5 +1,6 @@
 """Splats over a lifted form, coloured by the picture so that its own view shows it again."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,6 +34,10 @@ CORRECTIONS, RELAXED = 12, 1.7
 "Rounds of adding what the view lacks to the colours, since splats blur; and how far each goes."
 HIDDEN = 0.1
 "Pixels that a splat must fill to be corrected by about what they lack."
+BARE = 0.9
+"Coverage of a pixel below which it shows through."
+TIP_SIGMA = 0.5
+"Pixels, of the splats that stand there."
 INSET = 1.1
 "Pixels that splats lie below the surface: so far they are seen beyond it, where many overlap."
 
@@ -91,9 +96,40 @@ def splats_over(
     colors = own_colors(picture, mask)
     parts = [_discs(shape, part, number, colors, seen, rng)
              for part, number in ((front, first), (~front, total - first))]  # fmt: skip
+    tips = tips_of(_joined(parts), mask, colors, seen)
+    return corrected(_joined([*parts, tips]), colors, seen)
+
+
+def tips_of(splats: Splats, mask: Floats, colors: Floats, seen: Seen) -> Splats:
+    """Return a splat for every pixel of the object that the others leave bare.
+
+    A form is round where its outline is sharp, and splats lie below its surface: the tip of a
+    corner, and what is a pixel or two wide, is in neither. Each stands as deep as what is shown
+    nearest to it, and faces the camera.
+    """
+    _, alpha, depth = splats.seen_by(seen.view())
+    covered = alpha >= BARE
+    down, right = np.nonzero((mask >= EDGE) & ~covered)
+    if not covered.any():
+        down, right = down[:0], right[:0]
+    z = spread(depth[..., None].astype(np.float32), covered)[down, right, 0].astype(np.float64)
+    mean = seen.to_body(right.astype(np.float64) + 0.5, down.astype(np.float64) + 0.5, z)
+    to_eye = seen.camera_to_body[:3, 3] - mean
+    to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
+    sigma = TIP_SIGMA * z / seen.focal
+    turns = Rotation.from_matrix(tangent_frames(to_eye).reshape(-1, 3, 3))
+    return Splats(
+        mean.astype(np.float32),
+        (sigma[:, None] * np.array([1, 1, FLATNESS])).astype(np.float32),
+        turns.as_quat(scalar_first=True).reshape(-1, 4).astype(np.float32),
+        colors[down, right].astype(np.float32),
+        np.full(len(mean), OPAQUE, np.float32),
+    )
+
+
+def _joined(parts: Sequence[Splats]) -> Splats:
     names = ("mean", "scale", "turn", "color", "opacity")
-    joined = [np.concatenate([getattr(part, name) for part in parts]) for name in names]
-    return corrected(Splats(*joined), colors, seen)
+    return Splats(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
 def own_colors(picture: Picture, mask: Floats) -> Floats:
