@@ -101,13 +101,14 @@ def ride_along(
 ):  # fmt: skip
     v, gradient, moved = affine_velocity(base, offset[p], sx, sy, felt, motion)
     if moved:
-        l = gradient / h
+        per_metre = 1.0 / h  # one division, not one for each number
+        l = per_metre * gradient
         lv, lf = l @ v, l @ deformation[p]
         x = one * v + two * lv + three * (l @ lv)
         llf = l @ lf
         # Plain stores: += would be atomic.
         deformation[p] = deformation[p] + one * lf + two * llf + three * (l @ llf)
-        at = offset[p] + x / h
+        at = offset[p] + per_metre * x
         step = ti.floor(at + 0.5)
         offset[p] = at - step
         cell[p] = ti.math.clamp(cell[p] + int(step), PAD - 2, size + PAD)
