@@ -28,7 +28,7 @@ def test_a_million_and_tracers_are_measured(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_ten_bodies_lie_side_by_side_and_press(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(speed_mpm, "REPEATS", 1)
+    monkeypatch.setattr(speed_mpm, "CONTACT_TURNS", 1)
     monkeypatch.setattr(speed_mpm, "SUBSTEPS", 2)
     solver = speed_mpm._heap(speed_mpm.one_field(speed_mpm.BODIES))
     assert solver.totals().mass == pytest.approx(10 * 1000 * 0.16**3, rel=1e-4)

@@ -29,7 +29,7 @@ CELLS = 64
 SUBSTEP = 1e-4
 SUBSTEPS = 25
 REPEATS = 3
-TURNS = 5
+TURNS, CONTACT_TURNS = 5, 9
 MANY = 1_000_000, 128
 """Particles, and cells along the domain."""
 RIDDEN, RIDING = 20_000, 300_000
@@ -89,33 +89,31 @@ def _rate(solver: MpmSolver, substeps: int) -> float:
     return solver.particle_count * made / seconds / 1e6
 
 
-def _seconds(solver: MpmSolver, interval: float) -> tuple[float, int]:
+def _seconds(
+    solver: MpmSolver, interval: float, gravity: tuple[float, float, float] = (0.0, -9.81, 0.0)
+) -> tuple[float, int]:
     """Simulate an interval [s]; return seconds of the clock and substeps."""
     no_poses = np.zeros((0, 4, 4))
     start = time.perf_counter()
-    made = solver.advance(interval, Push((), (0.0, -9.81, 0.0), no_poses, no_poses)).substeps
+    made = solver.advance(interval, Push((), gravity, no_poses, no_poses)).substeps
     return time.perf_counter() - start, made
 
 
 def contact_cost() -> float:
-    """Measure by what share ten bodies that meet take longer than as one; best of three runs each.
+    """Measure by what share ten bodies that meet take longer than as one.
 
-    Taichi must have been started. Both run in turns, so that a busy machine slows both.
+    The median of nine pairs that take turns, so that a busy machine slows both. Taichi must have
+    been started.
     """
-    no_poses = np.zeros((0, 4, 4))
-    push = Push((), (0.0, 0.0, 0.0), no_poses, no_poses)
     number = np.arange(BODIES, dtype=np.int32)
     apart = Meeting(number, np.full(BODIES, 0.5, np.float32))
-    solvers = [_heap(meeting) for meeting in (one_field(BODIES), apart)]
-    best = [math.inf, math.inf]
-    for solver in solvers:
-        solver.advance(SUBSTEP, push)
-    for _ in range(REPEATS):
-        for which, solver in enumerate(solvers):
-            start = time.perf_counter()
-            substeps = solver.advance(SUBSTEPS * SUBSTEP, push).substeps
-            best[which] = min(best[which], (time.perf_counter() - start) / substeps)
-    return best[1] / best[0] - 1
+    together, meeting = (_heap(how) for how in (one_field(BODIES), apart))
+    interval, still = SUBSTEPS * SUBSTEP, (0.0, 0.0, 0.0)
+    pairs = [
+        (_seconds(together, interval, still)[0], _seconds(meeting, interval, still)[0])
+        for _ in range(CONTACT_TURNS + 1)
+    ]
+    return median(other / one for one, other in pairs[1:]) - 1
 
 
 def _heap(meeting: Meeting) -> MpmSolver:

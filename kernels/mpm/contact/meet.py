@@ -168,20 +168,23 @@ def impulse_of_pair(
     cb, sb = mass_around(b, sx, sy, grid)
     if ti.min(ca.norm(), cb.norm()) > MIXED:
         na, nb = -ca.normalized(), cb.normalized()
-        gap, other_gap = gap_along(na, ca, sa, cb, sb), gap_along(nb, ca, sa, cb, sb)
         flat, other_flat = sa.trace() - na.dot(sa @ na), sb.trace() - nb.dot(sb @ nb)
-        n = na
-        if other_gap > gap + FLATNESS * (flat - other_flat):
-            n, gap = nb, other_gap
-        if ti.max(flat, other_flat) < FLAT:
-            n = parting(ca, sa, cb, sb).normalized()
-            gap = gap_along(n, ca, sa, cb, sb)
         v = vec3(gb[0], gb[1], gb[2]) / gb[3] - vec3(ga[0], ga[1], ga[2]) / ga[3]
-        apart = ti.max(gap - TOUCH, 0.0) * cell_speed
-        if v.dot(n) < -apart:
-            one, two = owner_near(a, sx, sy, owner), owner_near(b, sx, sy, owner)
-            grip = ti.sqrt(friction[one] * friction[two])
-            result = impulse_between(v, n, apart, ga[3] * gb[3] / (ga[3] + gb[3]), grip)
+        edged = ti.max(flat, other_flat) < FLAT
+        # What parts along either needs no closer look.
+        if edged or ti.min(v.dot(na), v.dot(nb)) < 0.0:
+            gap, other_gap = gap_along(na, ca, sa, cb, sb), gap_along(nb, ca, sa, cb, sb)
+            n = na
+            if other_gap > gap + FLATNESS * (flat - other_flat):
+                n, gap = nb, other_gap
+            if edged:
+                n = parting(ca, sa, cb, sb).normalized()
+                gap = gap_along(n, ca, sa, cb, sb)
+            apart = ti.max(gap - TOUCH, 0.0) * cell_speed
+            if v.dot(n) < -apart:
+                one, two = owner_near(a, sx, sy, owner), owner_near(b, sx, sy, owner)
+                grip = ti.sqrt(friction[one] * friction[two])
+                result = impulse_between(v, n, apart, ga[3] * gb[3] / (ga[3] + gb[3]), grip)
     return result
 
 
