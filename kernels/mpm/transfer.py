@@ -190,6 +190,7 @@ def gather_velocity(base: i32, f: Vec3, sx: i32, sy: i32, sz: i32, grid: templat
 
 @ti.func
 def rows_of(v: Vec4, x: Vec4, y: Vec4, z: Vec4):
+    """What gather_velocity returns, as one matrix, last lanes included."""
     return mat4(
         v[0], v[1], v[2], v[3], x[0], x[1], x[2], x[3],
         y[0], y[1], y[2], y[3], z[0], z[1], z[2], z[3],

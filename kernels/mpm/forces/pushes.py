@@ -110,7 +110,7 @@ def push_region(
             arm = place_of(p, h, cell, offset) - center
             # Plain stores: += would be atomic, several times slower.
             gained = moving(linear + angular.cross(arm), cross_matrix(angular))
-            gained[0, 3] = 0.0
+            gained[0, 3] = 0.0  # beside v stays 1
             motion[p] = motion[p] + w * gained
 
 
