@@ -52,14 +52,18 @@ def test_it_is_whole_from_all_sides(lifted_ball: Lifted) -> None:
 
 
 def test_tips_and_hairs_are_not_left_bare(tmp_path: Path) -> None:
-    """Two hairs of two pixels stand out of a disc, and a corner: no form is as sharp as they."""
+    """Two hairs of two pixels stand out of a disc, and a corner: no form is as sharp as they.
+
+    What they take is of the number asked for.
+    """
     mask = disc()
     mask[20:22, :] = 1.0
     mask[:30, 47:49] = 1.0
     for row in range(12):
         mask[70 + row, 60 : 60 + 3 * (12 - row)] = 1.0
     save(tmp_path / "star.png", painted(mask), mask)
-    made = lift(tmp_path / "star.png", LiftOptions(length=0.5))
+    made = lift(tmp_path / "star.png", LiftOptions(length=0.5, splats=12_000))
+    assert len(made.splats) == 12_000
     _, alpha, _ = made.splats.seen_by(made.seen.view())
     assert alpha[mask >= 1].min() > 0.9
     assert alpha[mask <= 0].mean() < 0.03

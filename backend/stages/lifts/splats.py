@@ -36,6 +36,8 @@ HIDDEN = 0.1
 "Pixels that a splat must fill to be corrected by about what they lack."
 BARE = 0.9
 "Coverage of a pixel below which it shows through."
+TIPS = 1.5
+"Splats put where pixels are bare, for each one that is."
 TIP_SIGMA = 0.5
 "Pixels, of the splats that stand there."
 INSET = 1.1
@@ -92,27 +94,40 @@ def splats_over(
     front = np.einsum("fd,fd->f", shape.face_normals, to_eye) > 0
     wanted = shape.areas[front].sum() / (PITCH * seen.metres_per_pixel) ** 2
     total = count or int(np.clip((1 + BACK_SHARE) * wanted, LEAST, MOST))
-    first = round(total / (1 + BACK_SHARE))
     colors = own_colors(picture, mask)
-    parts = [_discs(shape, part, number, colors, seen, rng)
-             for part, number in ((front, first), (~front, total - first))]  # fmt: skip
-    tips = tips_of(_joined(parts), mask, colors, seen)
-    return corrected(_joined([*parts, tips]), colors, seen)
+
+    def over_it(number: int) -> Splats:
+        shown = round(number / (1 + BACK_SHARE))
+        return _joined([_discs(shape, part, some, colors, seen, rng)
+                        for part, some in ((front, shown), (~front, number - shown))])  # fmt: skip
+
+    made = over_it(total)
+    solid = mask >= EDGE
+    covered = made.seen_by(seen.view())[1] >= BARE
+    if covered.any() and not covered[solid].all():
+        # Tips are of the number asked for, and a body that is drawn anew leaves other pixels bare.
+        bare = np.count_nonzero(solid & ~covered)
+        tips = min(round(TIPS * bare), np.count_nonzero(solid), total // 2)
+        made = over_it(total - tips)
+        made = _joined([made, tips_of(made, solid, colors, seen, tips)])
+    return corrected(made, colors, seen)
 
 
-def tips_of(splats: Splats, mask: Floats, colors: Floats, seen: Seen) -> Splats:
-    """Return a splat for every pixel of the object that the others leave bare.
+def tips_of(
+    splats: Splats, solid: NDArray[np.bool_], colors: Floats, seen: Seen, number: int
+) -> Splats:
+    """Return a splat for each of the `number` pixels of `solid` (H, W) that others cover least.
 
     A form is round where its outline is sharp, and splats lie below its surface: the tip of a
     corner, and what is a pixel or two wide, is in neither. Each stands as deep as what is shown
     nearest to it, and faces the camera.
     """
     _, alpha, depth = splats.seen_by(seen.view())
-    covered = alpha >= BARE
-    down, right = np.nonzero((mask >= EDGE) & ~covered)
-    if not covered.any():
-        down, right = down[:0], right[:0]
-    z = spread(depth[..., None].astype(np.float32), covered)[down, right, 0].astype(np.float64)
+    down, right = np.nonzero(solid)
+    least = np.argsort(alpha[down, right], kind="stable")[:number]
+    down, right = down[least], right[least]
+    near = spread(depth[..., None].astype(np.float32), alpha >= BARE)
+    z = near[down, right, 0].astype(np.float64)
     mean = seen.to_body(right.astype(np.float64) + 0.5, down.astype(np.float64) + 0.5, z)
     to_eye = seen.camera_to_body[:3, 3] - mean
     to_eye /= np.linalg.norm(to_eye, axis=1, keepdims=True)
