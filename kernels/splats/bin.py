@@ -35,7 +35,7 @@ class TileLists:
     order: Indices
     "The seen splats, nearest first."
     owned: Indices
-    "With `keep`: splat order[k] stands in `splats` at entries[owned[k] : owned[k + 1]]."
+    "With `keep`: splat i stands in `splats` at entries[owned[i] : owned[i + 1]]."
     entries: Indices
 
 
@@ -62,7 +62,7 @@ def bin_splats(projected: Projected, width: int, height: int, *, keep: bool = Fa
     pad = padding()
     blocks = 32 if pad > 1 else 1024
     counts = np.zeros((columns * rows, blocks), np.int32)
-    touched = np.empty(len(order), np.int32)
+    touched = np.zeros(len(projected.depth), np.int32)
     _count(projected.record, order, counts, touched, columns, rows, blocks, pad)
     ends = np.cumsum(counts, dtype=np.int64)
     if ends[-1] > np.iinfo(np.int32).max:
@@ -141,7 +141,7 @@ def _count(
                     tiles += ti.max(0, last + 1 - first)
                     for tile_x in range(first, last + 1):
                         counts[tile_y * columns + tile_x, block] += 1
-                touched[k] = tiles
+                touched[i] = tiles
 
 
 @ti.kernel
@@ -163,7 +163,8 @@ def _fill(
             block = task // pad
             size = (order.shape[0] + blocks - 1) // blocks
             for k in range(block * size, ti.min(order.shape[0], (block + 1) * size)):
-                i, slot = order[k], owned[k]
+                i = order[k]
+                slot = owned[i]
                 top, bottom = _tile_rows(record, i, rows)
                 for tile_y in range(top, bottom + 1):
                     first, last = _span(record, i, tile_y, columns)

@@ -23,6 +23,7 @@ from .lanes import (
     exp2,
 )
 from .project import (
+    ALPHA_MIN,
     BLUE,
     FALL_X,
     FALL_Y,
@@ -59,11 +60,16 @@ PLANES = 8
 # parallel; X, Y: times dx, dy.
 SUM_RED, SUM_GREEN, SUM_BLUE, Q, Q_X, Q_XX, Q_Y, Q_XY, Q_YY, H, H_X, H_Y = range(12)
 SUMS = 12
+AWAY = 12
+"Beside a task's sums: dx of the pixels, which so stay side by side."
 BATCH = 32
 """Splats whose records are copied side by side before they are passed: reads of memory overlap
-then. And a tile is asked whether it is dark."""
+then. And a tile is asked whether it is dark. Before that, what a batch reads is touched: sums that
+nothing waits for let many reads be under way, where copies, one after the other, wait for each."""
 RUNS = 64
 "Tasks that the tiles are split into on the CPU."
+NO_DEPTH = 1e20
+"Metres that empty pixels count as having: infinity times nothing is not a number."
 LN_2 = 0.6931471805599453
 
 
@@ -83,26 +89,28 @@ def record_gradient(
     (h, w) are the gradients of its images; without `depth` it counts as zero, and takes less time.
     Empty pixels have no depth, and what is given for them is left out.
     """
-    gradient = np.zeros((len(projected.depth), PLAIN_COLUMNS), np.float32)
     if len(lists.order) == 0:
-        return gradient
+        return np.zeros((len(projected.depth), PLAIN_COLUMNS), np.float32)
     tiles, pad = lists.rows * lists.columns, padding()
     runs = min(RUNS, tiles) if pad > 1 else tiles
     with_depth = depth is not None
-    sums = np.zeros((len(lists.splats), SUMS), np.float32)
+    sums = np.empty((len(lists.splats), SUMS), np.float32)
+    gradient = np.empty((len(projected.depth), PLAIN_COLUMNS // 4, 4), np.float32)
     pixels = np.empty((runs * ITEMS, PLANES, LANES), np.float32)
-    held, fours = np.empty((runs, SUMS, LANES), np.float32), np.empty((runs, 4), np.float32)
+    held, fours = np.empty((runs, SUMS + 1, LANES), np.float32), np.empty((runs, 4), np.float32)
     owed = (planes, color, alpha[None], (alpha if depth is None else depth)[None])
     images = (_by_lanes(image, lists.columns) for image in owed)
     tables = (lists.splats, lists.starts, lists.columns)
-    near = np.empty((runs * BATCH, PLAIN_COLUMNS), np.float32)
+    near = np.empty((runs * BATCH, PLAIN_COLUMNS // LANES, LANES), np.float32)
     rows = np.empty((runs * BATCH, 2 * PER_ROW), np.int32)
     rooms = (pixels, held, fours, near, rows, sums)
     sizes = (planes.shape[2], runs, pad, pinhole(view))
-    _tile_sums(projected.record, *tables, *images, *rooms, *sizes, with_depth)
+    record = np.ascontiguousarray(projected.record[:, :PLAIN_COLUMNS]).reshape(-1, 2, LANES)
+    _tile_sums(record, *tables, *images, *rooms, *sizes, with_depth)
     fourth = sums.reshape(-1, SUMS // 4, 4)
-    _gather(projected.record, lists.order, lists.owned, lists.entries, fourth, gradient)
-    return gradient
+    used = np.empty(-(-len(gradient) // BATCH), np.float32)
+    _gather(projected.record, lists.owned, lists.entries, fourth, used, gradient)
+    return gradient.reshape(-1, PLAIN_COLUMNS)
 
 
 def _by_lanes(images: Floats, columns: int) -> Floats:
@@ -137,25 +145,45 @@ def _begin_tile(
     with_depth: ti.template(),
 ):
     """Full light, and what each pixel gives; a pixel outside the image has no light."""
+    touched = 0.0  # as in _tile_sums
+    for y in range(TILE):
+        i, j = ti.min(top + y, planes.shape[1] - 1), left // LANES
+        touched += color[0, i, j][0] + color[1, i, j][0] + color[2, i, j][0] + alpha[0, i, j][0]
+        for plane in ti.static(range(COLOR, ALPHA + 1)):
+            touched += planes[plane, i, j][0]
+        if ti.static(with_depth):
+            touched += depth[0, i, j][0] + planes[DEPTH, i, j][0] + planes[KEPT_SURFACE, i, j][0]
+    pixels[base, LIGHT][0] = touched
     for y in range(TILE):
         i = ti.min(top + y, planes.shape[1] - 1)
+        lit = ti.select(top + y < planes.shape[1], 1.0, 0.0)
         for half in range(PER_ROW):
             at, j = base + y * PER_ROW + half, left // LANES + half
-            x = ti.Vector([left + half * LANES + lane for lane in range(LANES)])
-            inside = (x < width) & (top + y < planes.shape[1])
+            beyond = ti.Vector([width - left - half * LANES - 1.0 * lane for lane in range(LANES)])
             red, green, blue, solid = color[0, i, j], color[1, i, j], color[2, i, j], alpha[0, i, j]
-            pixels[at, LIGHT] = ti.select(inside, 1.0, 0.0)
+            _set(pixels, at, LIGHT, at_most(at_least(beyond, 0.0), lit), top)
             total = solid * planes[ALPHA, i, j] + red * planes[COLOR, i, j]
             total += green * planes[COLOR + 1, i, j] + blue * planes[COLOR + 2, i, j]
-            pixels[at, REST] = total
-            pixels[at, GIVE_RED], pixels[at, GIVE_GREEN] = red, green
-            pixels[at, GIVE_BLUE], pixels[at, GIVE_ALPHA] = blue, solid
+            _set(pixels, at, REST, total, top)
+            _set(pixels, at, GIVE_RED, red, top)
+            _set(pixels, at, GIVE_GREEN, green, top)
+            _set(pixels, at, GIVE_BLUE, blue, top)
+            _set(pixels, at, GIVE_ALPHA, solid, top)
             if ti.static(with_depth):
-                # Weights around the mean depth have no sum: REST holds none of them.
-                surface = planes[KEPT_SURFACE, i, j]
-                seen = surface > 0.0
-                pixels[at, GIVE_DEPTH] = ti.select(seen, depth[0, i, j] / surface, 0.0)
-                pixels[at, MEAN_DEPTH] = ti.select(seen, planes[DEPTH, i, j], 0.0)
+                # Weights around the mean depth have no sum: REST holds none of them. Bounds are for
+                # pixels that no splat weighs in: without a branch they stay numbers.
+                surface = at_least(planes[KEPT_SURFACE, i, j], ALPHA_MIN / 2)
+                _set(pixels, at, GIVE_DEPTH, depth[0, i, j] / surface, top)
+                _set(pixels, at, MEAN_DEPTH, at_most(planes[DEPTH, i, j], NO_DEPTH), top)
+
+
+@ti.func
+def _set(pixels: ti.template(), at, plane: ti.template(), value, top):
+    """Write lanes side by side: only an address that has been read is not worked out lane by lane.
+
+    `top` is never negative, which the compiler cannot know.
+    """
+    pixels[at, plane] = ti.select(top >= 0, value, pixels[at, plane])
 
 
 @ti.func
@@ -168,7 +196,7 @@ def _total(v, fours: ti.template(), run):
 
 @ti.kernel
 def _tile_sums(
-    record: ti.types.ndarray(ti.f32, 2),  # [n, PLAIN_COLUMNS or more]
+    record: ti.types.ndarray(eight, 2),  # [n, PLAIN_COLUMNS / LANES]
     splats: ti.types.ndarray(ti.i32, 1),
     starts: ti.types.ndarray(ti.i32, 1),  # [tiles + 1]
     columns: ti.i32,
@@ -177,9 +205,9 @@ def _tile_sums(
     alpha: ti.types.ndarray(eight, 3),
     depth: ti.types.ndarray(eight, 3),
     pixels: ti.types.ndarray(eight, 2),  # [runs * ITEMS, PLANES]
-    held: ti.types.ndarray(eight, 2),  # [runs, SUMS]
+    held: ti.types.ndarray(eight, 2),  # [runs, SUMS + 1]
     fours: ti.types.ndarray(four, 1),  # [runs]
-    near: ti.types.ndarray(ti.f32, 2),  # [runs * BATCH, PLAIN_COLUMNS]
+    near: ti.types.ndarray(eight, 2),  # [runs * BATCH, PLAIN_COLUMNS / LANES]
     rows: ti.types.ndarray(ti.i32, 2),  # [runs * BATCH, 2 PER_ROW]
     sums: ti.types.ndarray(ti.f32, 2),  # [entries, SUMS]
     width: ti.i32,
@@ -204,12 +232,19 @@ def _tile_sums(
                     stop = ti.min(start + BATCH, starts[tile + 1])
                     brightest = _brightest(pixels, base)
                     if brightest < TRANSMITTANCE_STOP:
+                        for k in range(start, starts[tile + 1]):
+                            for c in ti.static(range(SUMS)):
+                                sums[k, c] = 0.0
                         break
                     first = run * BATCH - start
+                    touched = 0.0
                     for k in range(start, stop):
-                        for c in ti.static(range(PLAIN_COLUMNS)):
-                            near[first + k, c] = record[splats[k], c]
-                        _find_rows(record, splats[k], top, left, rows, first + k)
+                        touched += record[splats[k], 0][0] + record[splats[k], 1][7]
+                    fours[run][0] = touched
+                    for k in range(start, stop):
+                        for part in ti.static(range(PLAIN_COLUMNS // LANES)):
+                            near[first + k, part] = record[splats[k], part]
+                        _find_rows(near, top, left, rows, first + k)
                     # What lies deep in the light is seen without being part of the depth.
                     for deep in ti.static(range(2)):
                         if ti.static(with_depth or deep == 1):  # noqa: SIM102 (one is not compiled)
@@ -256,17 +291,17 @@ def _depth(free, low, high, left_over, is_pinhole):
 
 
 @ti.func
-def _find_rows(record: ti.template(), i, top, left, rows: ti.template(), at):
+def _find_rows(near: ti.template(), top, left, rows: ti.template(), at):
     """First and last row of the tile where the ellipse crosses each LANES pixels of its width.
 
     As `bin._span` for columns, and found for a whole batch: the passing loop shall not wait.
     """
-    u, v, slope = record[i, U], record[i, V] - top, record[i, SLOPE]
-    reach_x, reach_y = record[i, REACH_X], record[i, REACH_Y]
+    own = near[at, 0]
+    u, v, slope, reach_x, reach_y = own[U], own[V] - top, own[SLOPE], own[REACH_X], own[REACH_Y]
     # The ellipse reaches lowest at dx = t and highest at -t; `half` is half its height at dx = 0.
     t, ratio, along = slope * reach_y, reach_y / reach_x, 1.0 / (reach_x * reach_x)
     rise = slope * ratio * ratio
-    half = reach_y * ratio * ti.sqrt(record[i, FALL_Y] / record[i, FALL_X])
+    half = reach_y * ratio * ti.sqrt(own[FALL_Y] / own[FALL_X])
     for part in ti.static(range(PER_ROW)):
         x0 = left + part * LANES + 0.5
         low = at_least(x0 - SLACK - u, -reach_x)
@@ -286,7 +321,7 @@ def _pass_splat(
     top,
     left,
     base,
-    record: ti.template(),
+    near: ti.template(),
     rows: ti.template(),
     pixels: ti.template(),
     held: ti.template(),
@@ -301,16 +336,18 @@ def _pass_splat(
     red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy = nil, nil, nil, nil, nil, nil, nil, nil, nil
     h_0, h_x, h_y = nil, nil, nil
     # Read once: to the compiler every store may change what was read.
-    u, v, slope = record[i, U], record[i, V], record[i, SLOPE]
-    fall_x, fall_y, log_opacity = record[i, FALL_X], record[i, FALL_Y], record[i, LOG_OPACITY]
-    own_red, own_green, own_blue = record[i, RED], record[i, GREEN], record[i, BLUE]
-    inverse_0, inverse_x, inverse_y = record[i, W], record[i, W_X], record[i, W_Y]
-    low, high = record[i, W_LOW], record[i, W_HIGH]
+    u, v, slope = near[i, 0][U], near[i, 0][V], near[i, 0][SLOPE]
+    fall_x, fall_y = near[i, 0][FALL_X], near[i, 0][FALL_Y]
+    log_opacity = near[i, 0][LOG_OPACITY]
+    second = near[i, 1]
+    own_red, own_green, own_blue = second[RED - LANES], second[GREEN - LANES], second[BLUE - LANES]
+    inverse_0, inverse_x, inverse_y = second[W - LANES], second[W_X - LANES], second[W_Y - LANES]
+    low, high = second[W_LOW - LANES], second[W_HIGH - LANES]
     for half in range(PER_ROW):
-        dx = ti.Vector([left + half * LANES + 0.5 + lane for lane in range(LANES)]) - u
+        held[run, AWAY] = ti.Vector([left + half * LANES + 0.5 + lane for lane in range(LANES)]) - u
         half_q, half_qy, half_h = nil, nil, nil
         for y in range(rows[i, 2 * half], rows[i, 2 * half + 1] + 1):
-            dy = (top + y + 0.5) - v
+            dx, dy = held[run, AWAY], (top + y + 0.5) - v
             peak = log_opacity + fall_y * dy * dy
             at = base + y * PER_ROW + half
             light = pixels[at, LIGHT]
@@ -332,6 +369,7 @@ def _pass_splat(
             red, green, blue = red + w * give_red, green + w * give_green, blue + w * give_blue
             half_q, half_qy, q_yy = half_q + q, half_qy + q * dy, q_yy + q * (dy * dy)
             pixels[at, LIGHT], pixels[at, REST] = light - w, rest
+        dx = held[run, AWAY]
         q_0, q_x, q_xx = q_0 + half_q, q_x + half_q * dx, q_xx + half_q * dx * dx
         q_y, q_xy, h_0, h_x = q_y + half_qy, q_xy + half_qy * dx, h_0 + half_h, h_x + half_h * dx
     # Vectors go through memory, or the compiler packs the sums of a lane, not the lanes of a sum.
@@ -340,36 +378,44 @@ def _pass_splat(
         held[run, c] = held_sums[c]
     for c in ti.static(range(SUMS if with_depth else H)):
         sums[entry, c] = _total(held[run, c], fours, run)
+    for c in ti.static(range(SUMS if with_depth else H, SUMS)):
+        sums[entry, c] = 0.0
 
 
 @ti.kernel
 def _gather(
     record: ti.types.ndarray(ti.f32, 2),
-    order: ti.types.ndarray(ti.i32, 1),
     owned: ti.types.ndarray(ti.i32, 1),
     entries: ti.types.ndarray(ti.i32, 1),
     sums: ti.types.ndarray(four, 2),  # [entries, SUMS / 4]
-    gradient: ti.types.ndarray(ti.f32, 2),  # [n, PLAIN_COLUMNS]
+    used: ti.types.ndarray(ti.f32, 1),
+    gradient: ti.types.ndarray(four, 2),  # [n, PLAIN_COLUMNS / 4]
 ):
     """Add up each splat's rows, and turn sums into columns of its record."""
-    for k in range(order.shape[0]):
-        s = ti.Vector([0.0 for _ in range(SUMS)])
-        for place in range(owned[k], owned[k + 1]):
-            entry = entries[place]
-            for part in ti.static(range(SUMS // 4)):
-                some = sums[entry, part]
-                for c in ti.static(range(4)):
-                    s[4 * part + c] += some[c]
-        i = order[k]
+    for i in range(record.shape[0]):
+        if i % BATCH == 0:
+            touched = 0.0
+            for place in range(owned[i], owned[ti.min(i + BATCH, record.shape[0])]):
+                touched += sums[entries[place], 0][0] + sums[entries[place], SUMS // 4 - 1][3]
+            used[i // BATCH] = touched
+        # Four side by side that are added and stored, in a loop of their own, stay side by side.
+        for part in ti.static(range(SUMS // 4)):
+            some = ti.Vector([0.0 for _ in range(4)])
+            for place in range(owned[i], owned[i + 1]):
+                some += sums[entries[place], part]
+            gradient[i, part] = some
+        # A splat that is not seen has a record and sums of zeros.
+        s = [gradient[i, c // 4][c % 4] for c in ti.static(range(SUMS))]
         fall_x, fall_y, slope = LN_2 * record[i, FALL_X], LN_2 * record[i, FALL_Y], record[i, SLOPE]
         # t = dx - slope dy is the distance from the ridge.
         q_t, q_ty = s[Q_X] - slope * s[Q_Y], s[Q_XY] - slope * s[Q_YY]
-        gradient[i, RED], gradient[i, GREEN] = s[SUM_RED], s[SUM_GREEN]
-        gradient[i, BLUE] = s[SUM_BLUE]
+        by_u = -2.0 * fall_x * q_t - record[i, W_X] * s[H]
+        by_v = 2.0 * (fall_x * slope * q_t - fall_y * s[Q_Y]) - record[i, W_Y] * s[H]
         # The exponent is of 2: alpha changes by ln 2 alpha with it.
-        gradient[i, LOG_OPACITY], gradient[i, FALL_Y] = LN_2 * s[Q], LN_2 * s[Q_YY]
-        gradient[i, FALL_X] = LN_2 * (s[Q_XX] - slope * (s[Q_XY] + q_ty))
-        gradient[i, SLOPE] = -2.0 * fall_x * q_ty
-        gradient[i, U] = -2.0 * fall_x * q_t - record[i, W_X] * s[H]
-        gradient[i, V] = 2.0 * (fall_x * slope * q_t - fall_y * s[Q_Y]) - record[i, W_Y] * s[H]
-        gradient[i, W], gradient[i, W_X], gradient[i, W_Y] = s[H], s[H_X], s[H_Y]
+        by_fall_x = LN_2 * (s[Q_XX] - slope * (s[Q_XY] + q_ty))
+        by_slope = -2.0 * fall_x * q_ty
+        # In the order of the columns, from U to W_HIGH.
+        gradient[i, 0] = ti.Vector([by_u, by_v, by_fall_x, LN_2 * s[Q_YY]])
+        gradient[i, 1] = ti.Vector([by_slope, LN_2 * s[Q], 0.0, 0.0])
+        gradient[i, 2] = ti.Vector([s[SUM_RED], s[SUM_GREEN], s[SUM_BLUE], s[H]])
+        gradient[i, 3] = ti.Vector([s[H_X], s[H_Y], 0.0, 0.0])
