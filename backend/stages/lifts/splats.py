@@ -102,12 +102,12 @@ def splats_over(
                         for part, some in ((front, shown), (~front, number - shown))])  # fmt: skip
 
     made = over_it(total)
-    solid = mask >= EDGE
+    solid = np.asarray(mask >= EDGE)
     covered = made.seen_by(seen.view())[1] >= BARE
     if covered.any() and not covered[solid].all():
         # Tips are of the number asked for, and a body that is drawn anew leaves other pixels bare.
-        bare = np.count_nonzero(solid & ~covered)
-        tips = min(round(TIPS * bare), np.count_nonzero(solid), total // 2)
+        bare, most = int((solid & ~covered).sum()), int(solid.sum())
+        tips = min(round(TIPS * bare), most, total // 2)
         made = over_it(total - tips)
         made = _joined([made, tips_of(made, solid, colors, seen, tips)])
     return corrected(made, colors, seen)

@@ -15,7 +15,7 @@ from ..splats import Splats, splats_over
 from .guide import Guide, guide_by_body, guide_by_color
 from .refine import RefineListener, RefineSettings, refined
 
-VERSION = 1
+VERSION = 2
 "Raised when a refinement makes something else of the same splats: old results are left alone."
 GUIDE_SPLATS = 20_000
 "Splats of a body that nothing is asked of but its depth."

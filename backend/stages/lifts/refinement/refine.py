@@ -43,6 +43,8 @@ class RefineSettings:
     slower: float = 0.1
     depth_from: int = 500
     depth_every: int = 10
+    depth_views: int = 4
+    "Of the views whose depth is known, so many are looked at each time, spread evenly, in turn."
     depth_rate: float = 1e-3
     mean: float = 1e-4
     scale: float = 1e-3
@@ -84,10 +86,13 @@ class RefineSettings:
         capped: dict[str, Any] = {name: min(rate, LARGEST_STEP) for name, rate in rates.items()}
         return replace(made, **capped)
 
-    def looks_at_depth(self, epoch: int) -> bool:
-        """Return whether an epoch begins with the hard-depth loss."""
-        since = epoch - self.depth_from
-        return self.hard is not None and since >= 0 and since % self.depth_every == 0
+    def looks_at_depth(self, epoch: int, views: int) -> range:
+        """Return which of so many views the hard-depth loss looks at as an epoch begins."""
+        look, over = divmod(epoch - self.depth_from, self.depth_every)
+        if self.hard is None or look < 0 or over:
+            return range(0)
+        apart = -(-views // self.depth_views)
+        return range(look % apart, views, apart)
 
 
 @dataclass(frozen=True)
@@ -155,13 +160,14 @@ def refined(
             _save(kept, epoch, free, rng)
             raise
         free.slow_down(settings.slower if epoch >= settings.slower_from else 1.0)
-        if settings.hard is not None and settings.looks_at_depth(epoch):
+        looks = settings.looks_at_depth(epoch, len(views))
+        if settings.hard is not None and looks:
             total = torch.zeros((), device=free.device)
-            for view, depth in zip(views, known, strict=True):
+            for k in looks:
                 found = hard_depth(
-                    free.mean, free.axes(), view.camera, settings.hard.opacity, engine=engine
+                    free.mean, free.axes(), views[k].camera, settings.hard.opacity, engine=engine
                 )
-                total = total + hard_depth_loss(found, depth, settings.hard, rng)
+                total = total + hard_depth_loss(found, known[k], settings.hard, rng)
             free.learn_depth(total)
         shown = free.seen_by(camera)
         before: Tensor = encoded(shown.color + (1 - shown.alpha[..., None]) * behind)
