@@ -175,7 +175,8 @@ def test_fewer_epochs_keep_the_schedule() -> None:
 def test_views_of_known_depth_take_turns() -> None:
     """The paper's four are all looked at each time; of sixteen four, a quarter turn apart."""
     settings = RefineSettings(epochs=300, depth_from=50, depth_every=2)
-    assert not settings.looks_at_depth(48, 4) and not settings.looks_at_depth(51, 4)
+    assert not settings.looks_at_depth(48, 4)
+    assert not settings.looks_at_depth(51, 4)
     assert list(settings.looks_at_depth(52, 4)) == [0, 1, 2, 3]
     looks = [settings.looks_at_depth(50 + 2 * look, 16) for look in range(4)]
     assert [list(np.diff(look)) for look in looks] == [[4, 4, 4]] * 4
