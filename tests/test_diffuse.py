@@ -278,6 +278,20 @@ def test_motion_in_the_plane_over_a_picture(tmp_path: Path, bodies: str) -> None
     assert not np.array_equal(picture(work, 1), picture(work, 2))
 
 
+def test_frames_follow_their_own_renders(made: Made, tmp_path: Path) -> None:
+    """With detail from the render a frame is nearer to it than one that is made of the first."""
+    sharp = msgspec.structs.replace(CRAFT, carry_detail=True, guidance=1.0)
+    off = {}
+    plain = workspace(tmp_path, "plain")
+    run(shots.changed(made[0], method=s.NoMethod()), made[1], plain, Ear())
+    for follow in (0.0, 1.0):
+        work = workspace(tmp_path, f"{follow}")
+        method = msgspec.structs.replace(sharp, follow=follow)
+        run(shots.changed(made[0], method=method), made[1], work, Ear())
+        off[follow] = np.abs(picture(work, 4) - picture(plain, 4)[..., :3]).mean()
+    assert off[1.0] < 0.9 * off[0.0]
+
+
 def flow_file(direction: str, add: Any) -> i.FileMotion:
     """Five pixels to the left a frame, over a picture twice the film's size."""
     there = np.zeros((3, 2 * SIZE[1], 2 * SIZE[0], 2), np.float32)

@@ -35,6 +35,7 @@ def check(make: Make, **fields: object) -> None:
 GOOD: dict[str, Make] = {
     "craft": lambda add: d.MotionCraft(),
     "guidance": lambda add: d.MotionGuidance(),
+    "renders that are followed": lambda add: d.MotionCraft(follow=1.0),
     "masks": lambda add: d.MotionCraft(novelty=d.Novelty(mask=add(FULL))),
     "a picture of any size": lambda add: d.MotionCraft(
         start=d.PictureStart(add(np.zeros((31, 500, 4), np.uint8)))
@@ -71,6 +72,18 @@ BAD: dict[str, tuple[Make, str]] = {
     ),
     "floor over ceiling": (
         lambda add: d.MotionCraft(novelty=d.Novelty(floor=0.8, ceiling=0.2)), "floor up to the",
+    ),
+    "a picture that follows renders": (
+        lambda add: d.MotionCraft(
+            start=d.PictureStart(add(np.zeros((64, 96, 3), np.uint8))), follow=0.5
+        ),
+        "follow render: expected frames that start from a render and move as the shot does",
+    ),
+    "a slide that follows renders": (
+        lambda add: d.MotionCraft(motion=i.ShiftMotion(), follow=0.5), "move as the shot does",
+    ),
+    "moved noise that follows renders": (
+        lambda add: d.MotionCraft(reinvert=False, follow=0.5), "inverted again",
     ),
     "a mask of another size": (
         lambda add: d.MotionCraft(novelty=d.Novelty(mask=add(FULL[:9]))),

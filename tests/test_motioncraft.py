@@ -157,6 +157,7 @@ def test_the_kept_first_frame_takes_the_memory_that_was_foreseen(model: Diffusio
         changed(), changed(reinvert=False), changed(warp="bilinear", restore_variance=True),
         changed(attention="previous"), changed(carry_detail=True),
         changed(carry_detail=True, fill="surroundings"),
+        changed(carry_detail=True, fill="surroundings", follow=0.3),
     ],
 )  # fmt: skip
 def test_a_new_process_goes_on_to_the_byte(
@@ -167,13 +168,13 @@ def test_a_new_process_goes_on_to_the_byte(
     whole.start(picture())
     frames, states = [], [whole.state()]
     for step in steps:
-        frames.append(whole.next(step))
+        frames.append(whole.next(step, picture()[:, ::-1]))
         states.append(whole.state())
     for done in range(3):
         again = craft(open_model(folder, device="cpu"), settings)
         again.restore(states[done])
         for step, frame in zip(steps[done:], frames[done:], strict=True):
-            assert np.array_equal(again.next(step), frame)
+            assert np.array_equal(again.next(step, picture()[:, ::-1]), frame)
     assert all(
         sum(a.nbytes for a in s.values()) == sum(a.nbytes for a in states[1].values())
         for s in states[1:]
@@ -361,6 +362,34 @@ def test_with_carried_detail_what_rests_is_the_start_picture(blind: DiffusionMod
     assert np.array_equal(crafting.start(picture()), picture())
     for _ in range(2):
         assert np.abs(crafting.next(motion()).astype(int) - picture()).max() <= 2
+
+
+def test_a_followed_render_is_what_the_next_frame_is_made_of(model: DiffusionModel) -> None:
+    """As far as the settings say: the frame's own latent, the render's, or one between."""
+    render = picture()[::-1].copy()
+    wanted, lasts = model.encode(to_tensor(render)), {}
+    for follow in (0.0, 0.25, 1.0):
+        crafting = craft(model, changed(posterior="mode", follow=follow))
+        crafting.start(picture())
+        crafting.next(motion(x=2.0), render)
+        lasts[follow] = torch.from_numpy(crafting.state()["last"])
+    torch.testing.assert_close(lasts[1.0], wanted)
+    torch.testing.assert_close(lasts[0.25], 0.75 * lasts[0.0] + 0.25 * wanted)
+    with pytest.raises(ValueError, match="a render to follow"):
+        crafting.next(motion())
+    with pytest.raises(ShotError, match="a render of"):
+        crafting.next(motion(), render[:8])
+
+
+def test_what_is_followed_gives_the_frames_their_detail(blind: DiffusionModel) -> None:
+    """A blind model makes of every frame what the autoencoder makes of the last render."""
+    sharp = changed(
+        guidance=1.0, attention="none", steps=50, posterior="mode", carry_detail=True, follow=1.0
+    )
+    crafting, render = craft(blind, sharp), picture()[::-1].copy()
+    crafting.start(picture())
+    crafting.next(motion(), render)
+    assert np.abs(crafting.next(motion(), render).astype(int) - render).max() <= 2
 
 
 def test_a_settled_pan_moves_by_less_than_a_cell(model: DiffusionModel) -> None:

@@ -15,6 +15,7 @@ from .image_motions import (
     FileMotion,
     FlockMotion,
     LiquidMotion,
+    ShotMotion,
     SmokeMotion,
     SphereMotion,
     VideoMotion,
@@ -162,6 +163,24 @@ def _check_craft(shot: Shot, method: MotionCraft, arrays: ArraySet) -> None:
             "Lower the floor.",
         )
     _mask(shot, "Method, novelty mask", novelty.mask, arrays)
+    if method.follow > 0:
+        _check_followed(method)
+
+
+def _check_followed(method: MotionCraft) -> None:
+    where = "Method, follow render"
+    if not (isinstance(method.start, RenderStart) and isinstance(method.motion, ShotMotion)):
+        raise ShotError(
+            where,
+            "expected frames that start from a render and move as the shot does.",
+            "Choose the render as start and this shot's motion, or follow by 0.",
+        )
+    if not method.reinvert:
+        raise ShotError(
+            where,
+            "expected frames that are inverted again, got noise that is moved on.",
+            "Invert again, or follow by 0.",
+        )
 
 
 def _check_guidance(shot: Shot, method: MotionGuidance, arrays: ArraySet) -> None:

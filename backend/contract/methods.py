@@ -102,6 +102,10 @@ class MotionCraft(Part, frozen=True, tag="motioncraft"):
     "Whether the finished picture is moved by what whole cells could not take of a carried motion."
     carry_detail: bool = False
     "Whether what the autoencoder loses of the start picture is carried along into the frames."
+    follow: Fraction = 0.0
+    """How far each made frame is drawn to its own render before the next is made of it. Not of the
+    paper, whose frames know the start picture alone, and drift. Detail and fillings are the
+    render's then as well."""
     fill: Literal["motion", "surroundings"] = "motion"
     """What came into the frame or was hidden begins from: what its motion leads to, as published,
     even what hid it; or pieces of its own surface beside it."""

@@ -40,6 +40,18 @@ ALIKE = 0.3, 0.03
 "Difference of motion within one surface: pixels, and a share of the motion."
 
 
+class RenderedPicture:
+    """A video's newest frame (H, W, 3) u1 as it was rendered: nothing has to be carried along."""
+
+    def __init__(self, render: NDArray[np.uint8]) -> None:
+        self._render = render
+        self.known: Bools = np.ones(render.shape[:2], bool)
+
+    def picture(self) -> NDArray[np.uint8]:
+        """Return the newest frame."""
+        return self._render
+
+
 class CarriedPicture:
     """Which pixel of the start picture (H, W, 3) u1 each pixel of a video's newest frame shows.
 

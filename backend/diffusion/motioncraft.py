@@ -13,6 +13,9 @@ References are denoised by the plain conditional prediction, without noise, so t
 their inversion (the paper gives them their prompt as negative prompt: guidance cancels out). Both
 guidance blocks would hold the same references; here they are in the batch once: 4 rows for the
 paper's 6, with the same result.
+
+Where it follows renders, z goes a part of the way to the frame's render before it is inverted:
+what a model adds to every frame fades then, in place of adding up.
 """
 
 from collections.abc import Callable
@@ -25,7 +28,7 @@ from numpy.typing import NDArray
 from ..contract import methods
 from ..contract.errors import ModelError, ShotError
 from .attention import CrossFrames, Kept, Reads, read_references
-from .carried_picture import CarriedPicture
+from .carried_picture import CarriedPicture, RenderedPicture
 from .detail import add_detail
 from .latent_motion import LatentMotion, LatentWarp
 from .latent_warp import warp_latent
@@ -95,7 +98,7 @@ class MotionCraft:
         self._anchor: torch.Tensor | None = None
         self._last: torch.Tensor | None = None
         "The last frame: its clean latent or, without re-inversion, its noisy one."
-        self._carried: CarriedPicture | None = None
+        self._carried: CarriedPicture | RenderedPicture | None = None
         self._kept: list[Kept] | None = None
         "The first frame's keys and values at each step, where they are kept."
 
@@ -113,16 +116,28 @@ class MotionCraft:
         self._motion.restore({})
         self._work.end()
         decoded = self._picture(clean)
-        if self._fills or self._settings.carry_detail:
+        if self._settings.follow == 0 and (self._fills or self._settings.carry_detail):
             self._carried = CarriedPicture(image, fill=self._fills)
         return image if self._settings.carry_detail else decoded
 
     @torch.no_grad()
-    def next(self, motion: FrameMotion) -> NDArray[np.uint8]:
-        """Return the next frame (H, W, 3), sRGB, which `motion` leads to."""
+    def next(
+        self, motion: FrameMotion, render: NDArray[np.uint8] | None = None
+    ) -> NDArray[np.uint8]:
+        """Return the next frame (H, W, 3), sRGB, which `motion` leads to.
+
+        `render` (H, W, 3), sRGB, is what it follows where the settings say so, and not read else.
+        """
         if self._anchor is None or self._last is None:
             raise ValueError("expected start or restore before the next frame")
         self._check_motion(motion)
+        follow = self._settings.follow
+        if follow > 0:
+            if render is None:
+                raise ValueError("expected a render to follow")
+            self._check_size(render.shape, "a render", depth=(3,))
+            if self._fills or self._settings.carry_detail:
+                self._carried = RenderedPicture(render)
         first, keeps = self._frame == 0, self._keeps_anchor()
         steps = len(self._grid)
         inverts = not first and self._settings.reinvert
@@ -139,13 +154,15 @@ class MotionCraft:
         moved = warp_latent(
             previous, warp, self._settings.warp, restore_variance=self._settings.restore_variance
         )
-        if self._carried is not None:
+        if isinstance(self._carried, CarriedPicture):
             self._carried.step(motion)
-            if begins:
-                moved = self._begin(self._carried.picture(), warp, moved, retraces=retraces)
+        if self._carried is not None and begins:
+            moved = self._begin(self._carried.picture(), warp, moved, retraces=retraces)
         eta = torch.from_numpy(warp.novelty)[None, None].to(moved.device)
         clean = self._denoise(previous, moved, eta)
         self._last = clean if self._settings.reinvert else moved
+        if follow > 0 and render is not None:
+            self._last = torch.lerp(clean, self._encode(render).to(clean.dtype), follow)
         self._work.end()
         return self._picture(clean, settle=self._settles)
 
@@ -154,7 +171,7 @@ class MotionCraft:
         if self._anchor is None or self._last is None:
             raise ValueError("expected a frame before its state")
         carried = {f"motion_{name}": value for name, value in self._motion.state().items()}
-        if self._carried is not None:
+        if isinstance(self._carried, CarriedPicture):
             carried |= {f"carried_{name}": v for name, v in self._carried.state().items()}
         return {
             "frame": np.array(self._frame, np.int64),

@@ -160,6 +160,16 @@ class ImpetusMotionCraft(bpy.types.PropertyGroup):
         description="Carry the detail that the model's autoencoder loses along with the motion; "
         "frames are as sharp as the start picture where they show what it showed",
     )
+    follow: FloatProperty(
+        name="Follow Render",
+        min=0.0,
+        max=1.0,
+        default=0.0,
+        subtype="FACTOR",
+        description="How far each made frame is drawn to its own render before the next is made "
+        "of it; a quarter keeps long takes in form. At 0, as published, frames know the start "
+        "picture alone, and drift",
+    )
     fill: EnumProperty(
         name="Begin New With",
         items=FILLS,

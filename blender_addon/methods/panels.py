@@ -159,6 +159,9 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         column.prop(craft, "posterior")
         column.prop(craft, "reinvert")
         column.prop(craft, "inversion_rounds")
+        row = layout.row()
+        row.active = _settings(self, context).can_follow
+        row.prop(craft, "follow")
         column = layout.column()
         column.prop(craft, "warp")
         if craft.warp == "NEAREST":

@@ -125,6 +125,12 @@ class ImpetusDiffusion(bpy.types.PropertyGroup):
         """Where the chosen method's motion comes from; empty without a method."""
         return "" if self.method == "NONE" else self.settings.motion
 
+    @property
+    def can_follow(self) -> bool:
+        """Whether MotionCraft's frames can be drawn to their renders: what is there is the same."""
+        craft = self.motioncraft
+        return self.start == "RENDER" and craft.motion == "SHOT" and craft.reinvert
+
     def source_frame(self, scene: bpy.types.Scene) -> int:
         """Return the frame that masks and handles speak of."""
         return self.frame if self.start == "RENDER" and self.use_frame else scene.frame_start

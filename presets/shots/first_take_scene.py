@@ -48,9 +48,10 @@ def diffuse(scene: bpy.types.Scene) -> None:
     diffusion = scene.impetus.diffusion
     diffusion.method, diffusion.model, diffusion.prompt = "MOTIONCRAFT", "tiny", PROMPT
     presets.apply(diffusion, "Fast")
-    # Over 48 frames a small model's own ways add up: less noise leaves less to them.
+    # Over 48 frames a small model's own ways add up: less noise leaves less to them, and what it
+    # made is drawn to the render.
     craft = diffusion.motioncraft
-    craft.tau, craft.posterior = 200.0, "MODE"
+    craft.tau, craft.posterior, craft.follow = 200.0, "MODE", 0.4
 
 
 def _physics(scene: bpy.types.Scene) -> None:

@@ -83,6 +83,7 @@ SETTINGS = [
     ("MOTIONCRAFT", "motioncraft", "carry_residual", False, False),
     ("MOTIONCRAFT", "motioncraft", "settle_picture", False, False),
     ("MOTIONCRAFT", "motioncraft", "carry_detail", True, True),
+    ("MOTIONCRAFT", "motioncraft", "follow", 0.25, 0.25),
     ("MOTIONCRAFT", "motioncraft", "fill", "SURROUNDINGS", "surroundings"),
     ("MOTIONCRAFT", "motioncraft.novelty", "disoccluded", False, False),
     ("MOTIONCRAFT", "motioncraft.novelty", "active", False, False),
@@ -123,6 +124,24 @@ def test_every_setting_arrives(stage, kind, group, name, value, expected):
     for part in group.split(".")[1:]:
         found = getattr(found, part)
     assert getattr(found, name) == expected
+
+
+@pytest.mark.parametrize(
+    ("group", "name", "value"),
+    [
+        ("", "start", "GENERATED"),
+        ("motioncraft", "motion", "SHIFT"),
+        ("motioncraft", "reinvert", False),
+    ],
+)
+def test_renders_are_followed_only_where_they_show_the_same(stage, group, name, value):
+    diffusion = stage.impetus.diffusion
+    diffusion.method, diffusion.motioncraft.follow = "MOTIONCRAFT", 0.5
+    diffusion.prompt = "a cube"
+    assert method(stage).follow == 0.5
+    setattr(diffusion.path_resolve(group) if group else diffusion, name, value)
+    assert method(stage).follow == 0.0
+    assert texts(stage) == []
 
 
 def test_every_field_of_the_contract_can_be_set():

@@ -7,6 +7,7 @@ from ...contract.arrays import Array
 from ...contract.image_motions import ShotMotion
 from ...contract.methods import MotionCraft, RenderStart
 from ..cache import FrameCache, stage_key
+from .border import to_picture
 from .given import MethodInput
 from .motions import Motions, motions_of
 from .opening import Opened
@@ -63,7 +64,11 @@ class _Crafted:
     def next(self, frame: int) -> Array:
         motion = self._motions.motion(frame)
         assert motion is not None, "the first frame has none, and starts"
-        return self._opened.attempt(lambda: self._ready().next(motion), self._forget)
+        given = self._given
+        render = None
+        if self._method.follow > 0:
+            render = to_picture(given.renders.frame(frame), given.shot)
+        return self._opened.attempt(lambda: self._ready().next(motion, render), self._forget)
 
     def state(self) -> State:
         assert self._crafting is not None

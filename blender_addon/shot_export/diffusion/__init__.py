@@ -124,6 +124,7 @@ class MethodReader:
             carry_residual=settings.carry_residual,
             settle_picture=settings.settle_picture,
             carry_detail=settings.carry_detail,
+            follow=settings.follow if chosen.can_follow else 0.0,
             fill=settings.fill.lower(),
             posterior=settings.posterior.lower(),
             novelty=Novelty(
