@@ -40,7 +40,7 @@ class FitSettings:
     splats: int = 20_000
     steps: int = 2000
     structure: float = 0.2
-    silhouette: float = 0.5
+    silhouette: float = 1.0
     seed: int = 0
     rates: Rates = field(default_factory=Rates)
     density: DensitySettings = field(default_factory=DensitySettings)
