@@ -63,9 +63,9 @@ SUMS = 12
 AWAY = 12
 "Beside a task's sums: dx of the pixels, which so stay side by side."
 BATCH = 32
-"""Splats whose records are copied side by side before they are passed: reads of memory overlap
-then. And a tile is asked whether it is dark. Before that, what a batch reads is touched: sums that
-nothing waits for let many reads be under way, where copies, one after the other, wait for each."""
+"""Splats whose records are touched before they are passed: many reads of memory are under way while
+they are added up, to no use, and each would be waited for else. And a tile is asked whether it is
+dark."""
 RUNS = 64
 "Tasks that the tiles are split into on the CPU."
 NO_DEPTH = 1e20
@@ -97,18 +97,17 @@ def record_gradient(
     sums = np.empty((len(lists.splats), SUMS), np.float32)
     gradient = np.empty((len(projected.depth), PLAIN_COLUMNS // 4, 4), np.float32)
     pixels = np.empty((runs * ITEMS, PLANES, LANES), np.float32)
-    held, fours = np.empty((runs, SUMS + 1, LANES), np.float32), np.empty((runs, 4), np.float32)
+    held = np.empty((runs, SUMS + 1, LANES), np.float32)
+    used = np.empty(max(runs, -(-len(gradient) // BATCH)), np.float32)
     owed = (planes, color, alpha[None], (alpha if depth is None else depth)[None])
     images = (_by_lanes(image, lists.columns) for image in owed)
     tables = (lists.splats, lists.starts, lists.columns)
-    near = np.empty((runs * BATCH, PLAIN_COLUMNS // LANES, LANES), np.float32)
     rows = np.empty((runs * BATCH, 2 * PER_ROW), np.int32)
-    rooms = (pixels, held, fours, near, rows, sums)
+    rooms = (pixels, held, used, rows, sums)
     sizes = (planes.shape[2], runs, pad, pinhole(view))
     record = np.ascontiguousarray(projected.record[:, :PLAIN_COLUMNS]).reshape(-1, 2, LANES)
     _tile_sums(record, *tables, *images, *rooms, *sizes, with_depth)
     fourth = sums.reshape(-1, SUMS // 4, 4)
-    used = np.empty(-(-len(gradient) // BATCH), np.float32)
     _gather(projected.record, lists.owned, lists.entries, fourth, used, gradient)
     return gradient.reshape(-1, PLAIN_COLUMNS)
 
@@ -186,14 +185,6 @@ def _set(pixels: ti.template(), at, plane: ti.template(), value, top):
     pixels[at, plane] = ti.select(top >= 0, value, pixels[at, plane])
 
 
-@ti.func
-def _total(v, fours: ti.template(), run):
-    """Add 8 lanes by halves; that four are stored keeps them in a vector register."""
-    fours[run] = ti.Vector([v[lane] + v[lane + 4] for lane in range(4)])
-    half = fours[run]
-    return (half[0] + half[2]) + (half[1] + half[3])
-
-
 @ti.kernel
 def _tile_sums(
     record: ti.types.ndarray(eight, 2),  # [n, PLAIN_COLUMNS / LANES]
@@ -206,8 +197,7 @@ def _tile_sums(
     depth: ti.types.ndarray(eight, 3),
     pixels: ti.types.ndarray(eight, 2),  # [runs * ITEMS, PLANES]
     held: ti.types.ndarray(eight, 2),  # [runs, SUMS + 1]
-    fours: ti.types.ndarray(four, 1),  # [runs]
-    near: ti.types.ndarray(eight, 2),  # [runs * BATCH, PLAIN_COLUMNS / LANES]
+    used: ti.types.ndarray(ti.f32, 1),  # [runs]
     rows: ti.types.ndarray(ti.i32, 2),  # [runs * BATCH, 2 PER_ROW]
     sums: ti.types.ndarray(ti.f32, 2),  # [entries, SUMS]
     width: ti.i32,
@@ -240,24 +230,22 @@ def _tile_sums(
                     touched = 0.0
                     for k in range(start, stop):
                         touched += record[splats[k], 0][0] + record[splats[k], 1][7]
-                    fours[run][0] = touched
+                    used[run] = touched
                     for k in range(start, stop):
-                        for part in ti.static(range(PLAIN_COLUMNS // LANES)):
-                            near[first + k, part] = record[splats[k], part]
-                        _find_rows(near, top, left, rows, first + k)
+                        _find_rows(record, splats[k], top, left, rows, first + k)
                     # What lies deep in the light is seen without being part of the depth.
                     for deep in ti.static(range(2)):
                         if ti.static(with_depth or deep == 1):  # noqa: SIM102 (one is not compiled)
                             if (not with_depth) or (brightest < SURFACE) == (deep == 1):
                                 for k in range(start, stop):
-                                    place, room = (k, first + k, top, left, base), (run, is_pinhole)
+                                    place, room = (k, splats[k], top, left, base), (run, is_pinhole)
                                     _pass_splat(
                                         *place,
-                                        near,
+                                        record,
+                                        first + k,
                                         rows,
                                         pixels,
                                         held,
-                                        fours,
                                         sums,
                                         *room,
                                         not deep,
@@ -291,12 +279,12 @@ def _depth(free, low, high, left_over, is_pinhole):
 
 
 @ti.func
-def _find_rows(near: ti.template(), top, left, rows: ti.template(), at):
+def _find_rows(record: ti.template(), i, top, left, rows: ti.template(), at):
     """First and last row of the tile where the ellipse crosses each LANES pixels of its width.
 
     As `bin._span` for columns, and found for a whole batch: the passing loop shall not wait.
     """
-    own = near[at, 0]
+    own = record[i, 0]
     u, v, slope, reach_x, reach_y = own[U], own[V] - top, own[SLOPE], own[REACH_X], own[REACH_Y]
     # The ellipse reaches lowest at dx = t and highest at -t; `half` is half its height at dx = 0.
     t, ratio, along = slope * reach_y, reach_y / reach_x, 1.0 / (reach_x * reach_x)
@@ -321,11 +309,11 @@ def _pass_splat(
     top,
     left,
     base,
-    near: ti.template(),
+    record: ti.template(),
+    at_rows,
     rows: ti.template(),
     pixels: ti.template(),
     held: ti.template(),
-    fours: ti.template(),
     sums: ti.template(),
     run,
     is_pinhole,
@@ -336,17 +324,16 @@ def _pass_splat(
     red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy = nil, nil, nil, nil, nil, nil, nil, nil, nil
     h_0, h_x, h_y = nil, nil, nil
     # Read once: to the compiler every store may change what was read.
-    u, v, slope = near[i, 0][U], near[i, 0][V], near[i, 0][SLOPE]
-    fall_x, fall_y = near[i, 0][FALL_X], near[i, 0][FALL_Y]
-    log_opacity = near[i, 0][LOG_OPACITY]
-    second = near[i, 1]
-    own_red, own_green, own_blue = second[RED - LANES], second[GREEN - LANES], second[BLUE - LANES]
-    inverse_0, inverse_x, inverse_y = second[W - LANES], second[W_X - LANES], second[W_Y - LANES]
-    low, high = second[W_LOW - LANES], second[W_HIGH - LANES]
+    u, v, slope = record[i, 0][U], record[i, 0][V], record[i, 0][SLOPE]
+    fall_x, fall_y = record[i, 0][FALL_X], record[i, 0][FALL_Y]
+    log_opacity, more = record[i, 0][LOG_OPACITY], record[i, 1]
+    own_red, own_green, own_blue = more[RED - LANES], more[GREEN - LANES], more[BLUE - LANES]
+    inverse_0, inverse_x, inverse_y = more[W - LANES], more[W_X - LANES], more[W_Y - LANES]
+    low, high = more[W_LOW - LANES], more[W_HIGH - LANES]
     for half in range(PER_ROW):
         held[run, AWAY] = ti.Vector([left + half * LANES + 0.5 + lane for lane in range(LANES)]) - u
         half_q, half_qy, half_h = nil, nil, nil
-        for y in range(rows[i, 2 * half], rows[i, 2 * half + 1] + 1):
+        for y in range(rows[at_rows, 2 * half], rows[at_rows, 2 * half + 1] + 1):
             dx, dy = held[run, AWAY], (top + y + 0.5) - v
             peak = log_opacity + fall_y * dy * dy
             at = base + y * PER_ROW + half
@@ -377,7 +364,7 @@ def _pass_splat(
     for c in ti.static(range(SUMS if with_depth else H)):
         held[run, c] = held_sums[c]
     for c in ti.static(range(SUMS if with_depth else H)):
-        sums[entry, c] = _total(held[run, c], fours, run)
+        sums[entry, c] = held[run, c].sum()
     for c in ti.static(range(SUMS if with_depth else H, SUMS)):
         sums[entry, c] = 0.0
 

@@ -16,11 +16,12 @@ from ....kernels.splats.raster import rasterise_kept, rasterise_plain
 from ....kernels.splats.raster_gradient import record_gradient
 
 SPLATS, MANY_SPLATS = 100_000, 1_000_000
-REPEATS = 4
+REPEATS = 8
+"Images of which the quickest counts: after the first few the memory is there that all take."
 
 
 def raster_forward() -> float:
-    """Return milliseconds per image, best of four; sorting and binning timed, projection not.
+    """Return milliseconds per image, best of eight; sorting and binning timed, projection not.
 
     Taichi must have been started. The first image, which compiles, is not counted.
     """
@@ -32,7 +33,7 @@ def raster_forward() -> float:
 def raster_backward() -> float:
     """Return milliseconds from gradients of colour, depth and alpha to those of the records.
 
-    Best of four, on the case of `raster-forward`; the image that they are gradients of is not
+    Best of eight, on the case of `raster-forward`; the image that they are gradients of is not
     timed. Taichi must have been started.
     """
     view = view_of(800)
