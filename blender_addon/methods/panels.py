@@ -77,6 +77,10 @@ class OUTPUT_PT_impetus_start(_OfDiffusion, bpy.types.Panel):
                 number = row.row()
                 number.active = diffusion.use_frame
                 number.prop(diffusion, "frame", text="")
+                if diffusion.method == "MOTIONCRAFT":
+                    row = layout.row()
+                    row.active = diffusion.can_follow
+                    row.prop(diffusion.motioncraft, "follow")
             case "PICTURE":
                 layout.template_ID(diffusion, "picture", open="image.open", text="Picture")
                 _draw_camera_button(layout, context)
@@ -159,9 +163,6 @@ class OUTPUT_PT_impetus_craft(_OfDiffusion, bpy.types.Panel):
         column.prop(craft, "posterior")
         column.prop(craft, "reinvert")
         column.prop(craft, "inversion_rounds")
-        row = layout.row()
-        row.active = _settings(self, context).can_follow
-        row.prop(craft, "follow")
         column = layout.column()
         column.prop(craft, "warp")
         if craft.warp == "NEAREST":
