@@ -22,7 +22,7 @@ from ..contract.messages import Stage
 
 STAGE_VERSIONS: dict[Stage, int] = {
     "prepare": 1,
-    "simulate": 13,
+    "simulate": 14,
     "splat": 1,
     "render": 4,
     "diffuse": 5,
