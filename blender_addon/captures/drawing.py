@@ -7,6 +7,7 @@ import gpu
 import numpy as np
 from numpy.typing import NDArray
 
+from ..viewport import shaders
 from ..viewport.session import source_of, viewing
 from .preview import COLOR
 from .reading import is_capture
@@ -25,21 +26,14 @@ def draw() -> None:
     seen = [ob for ob in context.view_layer.objects if is_capture(ob) and _is_seen(ob, context)]
     if not seen:
         return
-    shader = _shader()
-    before = (gpu.state.depth_test_get(), gpu.state.depth_mask_get())
-    gpu.state.depth_test_set("LESS_EQUAL")
-    gpu.state.depth_mask_set(True)
-    gpu.state.point_size_set(POINT_SIZE * context.preferences.system.ui_scale)
-    try:
+    shader = shaders.flat_shader()
+    with shaders.among_objects(POINT_SIZE):
         shader.bind()
         for ob in seen:
             gpu.matrix.push()
             gpu.matrix.multiply_matrix(ob.matrix_world)
             _batch(ob).draw(shader)
             gpu.matrix.pop()
-    finally:
-        gpu.state.depth_test_set(before[0])
-        gpu.state.depth_mask_set(before[1])
 
 
 def points_of(ob: bpy.types.Object) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -80,23 +74,8 @@ def _is_seen(ob: bpy.types.Object, context: bpy.types.Context) -> bool:
 def _batch(ob: bpy.types.Object) -> gpu.types.GPUBatch:
     key = (ob.name_full, ob.data.name_full, len(ob.data.vertices))
     if key not in _batches:
-        place, color = points_of(ob)
-        form = gpu.types.GPUVertFormat()
-        form.attr_add(id="pos", comp_type="F32", len=3, fetch_mode="FLOAT")
-        form.attr_add(id="color", comp_type="F32", len=4, fetch_mode="FLOAT")
-        buffer = gpu.types.GPUVertBuf(form, len(place))
-        buffer.attr_fill("pos", place)
-        buffer.attr_fill("color", color)
-        _batches[key] = gpu.types.GPUBatch(type="POINTS", buf=buffer)
+        _batches[key] = shaders.cloud(*points_of(ob))
     return _batches[key]
-
-
-def _shader() -> gpu.types.GPUShader:
-    """Return the shader of coloured points; before Blender 4.5 that of any coloured vertices."""
-    try:
-        return gpu.shader.from_builtin("POINT_FLAT_COLOR")
-    except (ValueError, SystemError):
-        return gpu.shader.from_builtin("FLAT_COLOR")
 
 
 @bpy.app.handlers.persistent

@@ -8,11 +8,12 @@ import numpy as np
 
 from impetus.backend.contract.points import Points
 
+from ..viewport import shaders
 from . import store
 from .coloring import UPPER, colors
 
 _handles: list[object] = []
-_batches: dict[str, tuple[object, object]] = {}
+_batches: dict[str, gpu.types.GPUBatch] = {}
 "The last batch, by nothing but its key: one frame is on the graphics card at a time."
 
 
@@ -29,15 +30,10 @@ def draw() -> None:
     path, points = found
     settings = context.scene.impetus.view
     metres = context.scene.unit_settings.scale_length
-    shader = _shader()
-    batch = _batch(shader, path, points, settings.points_color, metres)
-    gpu.state.depth_test_set("LESS_EQUAL")
-    gpu.state.depth_mask_set(True)
-    gpu.state.point_size_set(settings.points_size * context.preferences.system.ui_scale)
-    shader.bind()
-    batch.draw(shader)
-    gpu.state.depth_mask_set(False)
-    gpu.state.depth_test_set("NONE")
+    batch, shader = _batch(path, points, settings.points_color, metres), shaders.flat_shader()
+    with shaders.among_objects(settings.points_size):
+        shader.bind()
+        batch.draw(shader)
 
 
 def values_of(path: Path, points: Points, color: str) -> tuple[np.ndarray, float]:
@@ -50,29 +46,13 @@ def values_of(path: Path, points: Points, color: str) -> tuple[np.ndarray, float
     return points.damage, UPPER["DAMAGE"]
 
 
-def _batch(
-    shader: object, path: Path, points: Points, color: str, metres: float
-) -> gpu.types.GPUBatch:
+def _batch(path: Path, points: Points, color: str, metres: float) -> gpu.types.GPUBatch:
     values, upper = values_of(path, points, color)
     key = f"{path} {path.stat().st_mtime_ns} {color} {upper:.6g} {metres}"
     if key not in _batches:
         _batches.clear()
-        form = gpu.types.GPUVertFormat()
-        form.attr_add(id="pos", comp_type="F32", len=3, fetch_mode="FLOAT")
-        form.attr_add(id="color", comp_type="F32", len=4, fetch_mode="FLOAT")
-        buffer = gpu.types.GPUVertBuf(form, len(values))
-        buffer.attr_fill("pos", np.ascontiguousarray(points.position / metres, np.float32))
-        buffer.attr_fill("color", np.ascontiguousarray(colors(values, upper)))
-        _batches[key] = gpu.types.GPUBatch(type="POINTS", buf=buffer), shader
-    return _batches[key][0]
-
-
-def _shader() -> gpu.types.GPUShader:
-    """Return the shader of coloured points; before Blender 4.5 that of any coloured vertices."""
-    try:
-        return gpu.shader.from_builtin("POINT_FLAT_COLOR")
-    except (ValueError, SystemError):
-        return gpu.shader.from_builtin("FLAT_COLOR")
+        _batches[key] = shaders.cloud(points.position / metres, colors(values, upper))
+    return _batches[key]
 
 
 @bpy.app.handlers.persistent

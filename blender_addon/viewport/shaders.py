@@ -5,9 +5,11 @@ elsewhere, each of its pixels is a point in space, moved to where the view of no
 splats stay in their place while the next picture is made. Colours are linear and premultiplied.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 
+import bpy
 import gpu
 import numpy as np
 from numpy.typing import NDArray
@@ -142,6 +144,31 @@ def cloud_shader() -> gpu.types.GPUShader:
     return gpu.shader.create_from_info(info)
 
 
+def flat_shader() -> gpu.types.GPUShader:
+    """Return Blender's own shader of points in a space that gpu.matrix tells, by screen colours.
+
+    Before Blender 4.5 that of any coloured vertices.
+    """
+    try:
+        return gpu.shader.from_builtin("POINT_FLAT_COLOR")
+    except (ValueError, SystemError):
+        return gpu.shader.from_builtin("FLAT_COLOR")
+
+
+@contextmanager
+def among_objects(size: float) -> Iterator[None]:
+    """Have points of `size`, pixels of the interface, hide and be hidden; then all is as before."""
+    before = (gpu.state.depth_test_get(), gpu.state.depth_mask_get())
+    gpu.state.depth_test_set("LESS_EQUAL")
+    gpu.state.depth_mask_set(True)
+    gpu.state.point_size_set(size * bpy.context.preferences.system.ui_scale)
+    try:
+        yield
+    finally:
+        gpu.state.depth_test_set(before[0])
+        gpu.state.depth_mask_set(before[1])
+
+
 def _picture_info() -> gpu.types.GPUShaderCreateInfo:
     info = gpu.types.GPUShaderCreateInfo()
     info.push_constant("MAT4", "clip")
@@ -169,7 +196,7 @@ def grid(width: int, height: int) -> gpu.types.GPUBatch:
 
 
 def cloud(place: NDArray[np.float32], color: NDArray[np.float32]) -> gpu.types.GPUBatch:
-    """Return points (n, 3) of linear colours (n, 3)."""
+    """Return points (n, 3) of colours (n, 3) or (n, 4), as their shader takes them."""
     return _batch("POINTS", {"pos": place, "color": color})
 
 

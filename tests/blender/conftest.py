@@ -31,6 +31,18 @@ def scene() -> Iterator["bpy.types.Scene"]:
     blender_addon.unregister()
 
 
+@pytest.fixture
+def backend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A backend of its own, in a folder: by IMPETUS_BACKEND_PYTHON, or one that is not there."""
+    from blender_addon.jobs import machine
+
+    python = os.environ.get("IMPETUS_BACKEND_PYTHON")
+    machine.choose(python=Path(python) if python else tmp_path, home=tmp_path / "home")
+    monkeypatch.setattr(machine, "cache_folder", lambda: tmp_path / "cache")
+    yield tmp_path
+    machine.choose()
+
+
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     session.config.stash[STATUS] = exitstatus
 

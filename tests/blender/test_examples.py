@@ -22,16 +22,6 @@ def example(name, monkeypatch):
     return importlib.import_module(f"examples.{name}")
 
 
-@pytest.fixture
-def backend(tmp_path, monkeypatch):
-    from blender_addon.jobs import machine
-
-    machine.choose(python=Path(PYTHON) if PYTHON else tmp_path, home=tmp_path / "home")
-    monkeypatch.setattr(machine, "cache_folder", lambda: tmp_path / "cache")
-    yield tmp_path
-    machine.choose()
-
-
 @pytest.mark.parametrize("name", NAMES)
 def test_an_example_can_be_made(scene, monkeypatch, name):
     from blender_addon.shot_export import export_shot

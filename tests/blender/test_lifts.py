@@ -25,16 +25,6 @@ def picture(tmp_path):
     return tmp_path / "ball.png"
 
 
-@pytest.fixture
-def backend(tmp_path, monkeypatch):
-    from blender_addon.jobs import machine
-
-    machine.choose(python=Path(PYTHON) if PYTHON else tmp_path, home=tmp_path / "home")
-    monkeypatch.setattr(machine, "cache_folder", lambda: tmp_path / "cache")
-    yield tmp_path
-    machine.choose()
-
-
 def ordered(picture, monkeypatch, **properties):
     """Call the operator; return what it asked for."""
     from blender_addon.lifts import lifting
