@@ -71,9 +71,9 @@ def stretch_by_newton(b: Mat3, j: f32) -> Mat3:
 
     Newton on the quartic (s^2 - tr b)^2 = 4 II_b + 8 J s of s = tr V (Franca 1989; Lin, Chitalu
     and Komura 2022), then V (b + II_V) = I_V b + J by Cayley-Hamilton (Hoger and Carlson 1984).
-    It begins at s^2 = 3 tr b - sum (l_i - l_j)^2 with stretches l whose differences are taken as
-    if their mean were that of b: at moderate strain one step or two are left. Errors are squared
-    in each, so that after a change by less than 1e-4 only rounding remains.
+    It begins at s^2 = 3 tr b - sum (b_i - b_j)^2 / (4/3 tr b), which is 3 tr b - sum (V_i - V_j)^2
+    where stretches are nearly alike: at moderate strain one step or two are left. Errors are
+    squared in each, so that after a change by less than 1e-4 only rounding remains.
     """
     c1 = b[0, 0] + b[1, 1] + b[2, 2]
     yz = b[1, 1] * b[2, 2] - b[1, 2] * b[1, 2]
