@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -356,12 +357,16 @@ def test_numbers_out_of_range_are_told(folder: Path) -> None:
         crafting.next(motion())
 
 
-def test_with_carried_detail_what_rests_is_the_start_picture(blind: DiffusionModel) -> None:
-    sharp = changed(guidance=1.0, attention="none", steps=50, carry_detail=True)
-    crafting = craft(blind, sharp)
+@pytest.mark.parametrize("follow", [0.0, 1.0])
+def test_with_carried_detail_what_rests_is_the_start_picture_or_what_is_followed(
+    blind: DiffusionModel, follow: float
+) -> None:
+    sharp = changed(guidance=1.0, attention="none", steps=50, posterior="mode", carry_detail=True)
+    crafting = craft(blind, msgspec.structs.replace(sharp, follow=follow))
     assert np.array_equal(crafting.start(picture()), picture())
-    for _ in range(2):
-        assert np.abs(crafting.next(motion()).astype(int) - picture()).max() <= 2
+    render = picture()[:: -1 if follow else 1].copy()
+    frames = [crafting.next(motion(), render).astype(int) for _ in range(2)]
+    assert np.abs(frames[-1] - render).max() <= 2
 
 
 def test_a_followed_render_is_what_the_next_frame_is_made_of(model: DiffusionModel) -> None:
@@ -379,17 +384,6 @@ def test_a_followed_render_is_what_the_next_frame_is_made_of(model: DiffusionMod
         crafting.next(motion())
     with pytest.raises(ShotError, match="a render of"):
         crafting.next(motion(), render[:8])
-
-
-def test_what_is_followed_gives_the_frames_their_detail(blind: DiffusionModel) -> None:
-    """A blind model makes of every frame what the autoencoder makes of the last render."""
-    sharp = changed(
-        guidance=1.0, attention="none", steps=50, posterior="mode", carry_detail=True, follow=1.0
-    )
-    crafting, render = craft(blind, sharp), picture()[::-1].copy()
-    crafting.start(picture())
-    crafting.next(motion(), render)
-    assert np.abs(crafting.next(motion(), render).astype(int) - render).max() <= 2
 
 
 def test_a_settled_pan_moves_by_less_than_a_cell(model: DiffusionModel) -> None:

@@ -30,6 +30,7 @@ from ..contract.errors import ModelError, ShotError
 from .attention import CrossFrames, Kept, Reads, read_references
 from .carried_picture import CarriedPicture, RenderedPicture
 from .detail import add_detail
+from .frame_work import FrameWork
 from .latent_motion import LatentMotion, LatentWarp
 from .latent_warp import warp_latent
 from .models import DiffusionModel, crop, pad_to_factor, to_image, to_tensor
@@ -78,7 +79,7 @@ class MotionCraft:
         self._settings = settings
         self._size = size
         self._seed = seed
-        self._work = _Work(check, progress)
+        self._work = FrameWork(check, progress)
         self._text = model.embed([settings.prompt])
         self._negative = model.embed([settings.negative_prompt])
         self._cross = CrossFrames(model)
@@ -356,28 +357,6 @@ class MotionCraft:
                 f"expected {what} of {(height, width, *depth)}, got {tuple(shape)}.",
                 "Give it the film's size.",
             )
-
-
-class _Work:
-    """Counts the steps of a frame, and asks at each whether to go on."""
-
-    def __init__(self, check: Callable[[], None], progress: Callable[[int, int], None]) -> None:
-        self._check, self._progress = check, progress
-        self._done, self._total = 0, 1
-
-    def begin(self, total: int) -> None:
-        self._check()
-        self._done, self._total = -1, total
-
-    def step(self, _: int) -> None:
-        """Say that another step begins, the ones before it being done."""
-        self._check()
-        self._done += 1
-        self._progress(self._done, self._total)
-
-    def end(self) -> None:
-        self._check()
-        self._progress(self._total, self._total)
 
 
 def _padded(picture: NDArray[np.uint8], model: DiffusionModel) -> torch.Tensor:

@@ -23,7 +23,6 @@ from .lanes import (
     exp2,
 )
 from .project import (
-    ALPHA_MIN,
     BLUE,
     FALL_X,
     FALL_Y,
@@ -46,16 +45,27 @@ from .project import (
     W,
     pinhole,
 )
-from .raster import ALPHA, COLOR, DEPTH, KEPT_SURFACE
+from .tile_pixels import (
+    GIVE_ALPHA,
+    GIVE_BLUE,
+    GIVE_DEPTH,
+    GIVE_GREEN,
+    GIVE_RED,
+    ITEMS,
+    LANES,
+    LIGHT,
+    MEAN_DEPTH,
+    PER_ROW,
+    PLANES,
+    REST,
+    begin_tile,
+    brightest_of,
+    eight,
+)
 
-LANES = 8
-"Pixels that are passed side by side: with more, fewer would be touched and more sums be spilled."
-PER_ROW, ITEMS = TILE // LANES, TILE * TILE // LANES
-eight, four = ti.types.vector(LANES, ti.f32), ti.types.vector(4, ti.f32)
+four = ti.types.vector(4, ti.f32)
 
-# Planes of a tile's pixels.
-LIGHT, REST, GIVE_RED, GIVE_GREEN, GIVE_BLUE, GIVE_ALPHA, GIVE_DEPTH, MEAN_DEPTH = range(8)
-PLANES = 8
+
 # Sums of a splat over the pixels of a tile. Q: dL/d exponent, H: dL/d (1/z), or z where rays are
 # parallel; X, Y: times dx, dy.
 SUM_RED, SUM_GREEN, SUM_BLUE, Q, Q_X, Q_XX, Q_Y, Q_XY, Q_YY, H, H_X, H_Y = range(12)
@@ -68,8 +78,6 @@ they are added up, to no use, and each would be waited for else. And a tile is a
 dark."""
 RUNS = 64
 "Tasks that the tiles are split into on the CPU."
-NO_DEPTH = 1e20
-"Metres that empty pixels count as having: infinity times nothing is not a number."
 LN_2 = 0.6931471805599453
 
 
@@ -120,71 +128,6 @@ def _by_lanes(images: Floats, columns: int) -> Floats:
     return np.ascontiguousarray(images, np.float32).reshape(*images.shape[:2], -1, LANES)
 
 
-@ti.func
-def _brightest(pixels: ti.template(), base):
-    """The most light that a pixel of the tile still has."""
-    brightest = ti.Vector([0.0 for lane in range(LANES)])
-    for item in range(ITEMS):
-        light = pixels[base + item, LIGHT]
-        brightest = at_least(light, brightest)
-    return brightest.max()
-
-
-@ti.func
-def _begin_tile(
-    pixels: ti.template(),
-    base,
-    top,
-    left,
-    width,
-    planes: ti.template(),
-    color: ti.template(),
-    alpha: ti.template(),
-    depth: ti.template(),
-    with_depth: ti.template(),
-):
-    """Full light, and what each pixel gives; a pixel outside the image has no light."""
-    touched = 0.0  # as in _tile_sums
-    for y in range(TILE):
-        i, j = ti.min(top + y, planes.shape[1] - 1), left // LANES
-        touched += color[0, i, j][0] + color[1, i, j][0] + color[2, i, j][0] + alpha[0, i, j][0]
-        for plane in ti.static(range(COLOR, ALPHA + 1)):
-            touched += planes[plane, i, j][0]
-        if ti.static(with_depth):
-            touched += depth[0, i, j][0] + planes[DEPTH, i, j][0] + planes[KEPT_SURFACE, i, j][0]
-    pixels[base, LIGHT][0] = touched
-    for y in range(TILE):
-        i = ti.min(top + y, planes.shape[1] - 1)
-        lit = ti.select(top + y < planes.shape[1], 1.0, 0.0)
-        for half in range(PER_ROW):
-            at, j = base + y * PER_ROW + half, left // LANES + half
-            beyond = ti.Vector([width - left - half * LANES - 1.0 * lane for lane in range(LANES)])
-            red, green, blue, solid = color[0, i, j], color[1, i, j], color[2, i, j], alpha[0, i, j]
-            _set(pixels, at, LIGHT, at_most(at_least(beyond, 0.0), lit), top)
-            total = solid * planes[ALPHA, i, j] + red * planes[COLOR, i, j]
-            total += green * planes[COLOR + 1, i, j] + blue * planes[COLOR + 2, i, j]
-            _set(pixels, at, REST, total, top)
-            _set(pixels, at, GIVE_RED, red, top)
-            _set(pixels, at, GIVE_GREEN, green, top)
-            _set(pixels, at, GIVE_BLUE, blue, top)
-            _set(pixels, at, GIVE_ALPHA, solid, top)
-            if ti.static(with_depth):
-                # Weights around the mean depth have no sum: REST holds none of them. Bounds are for
-                # pixels that no splat weighs in: without a branch they stay numbers.
-                surface = at_least(planes[KEPT_SURFACE, i, j], ALPHA_MIN / 2)
-                _set(pixels, at, GIVE_DEPTH, depth[0, i, j] / surface, top)
-                _set(pixels, at, MEAN_DEPTH, at_most(planes[DEPTH, i, j], NO_DEPTH), top)
-
-
-@ti.func
-def _set(pixels: ti.template(), at, plane: ti.template(), value, top):
-    """Write lanes side by side: only an address that has been read is not worked out lane by lane.
-
-    `top` is never negative, which the compiler cannot know.
-    """
-    pixels[at, plane] = ti.select(top >= 0, value, pixels[at, plane])
-
-
 @ti.kernel
 def _tile_sums(
     record: ti.types.ndarray(eight, 2),  # [n, PLAIN_COLUMNS / LANES]
@@ -216,40 +159,47 @@ def _tile_sums(
             for tile in range(begin, begin + share + ti.select(run < more, 1, 0)):
                 top, left = tile // columns * TILE, tile % columns * TILE
                 corner = base, top, left, width
-                _begin_tile(pixels, *corner, planes, color, alpha, depth, with_depth)
+                begin_tile(pixels, *corner, planes, color, alpha, depth, with_depth)
                 for batch in range((starts[tile + 1] - starts[tile] + BATCH - 1) // BATCH):
                     start = starts[tile] + batch * BATCH
                     stop = ti.min(start + BATCH, starts[tile + 1])
-                    brightest = _brightest(pixels, base)
+                    brightest = brightest_of(pixels, base)
                     if brightest < TRANSMITTANCE_STOP:
-                        for k in range(start, starts[tile + 1]):
-                            for c in ti.static(range(SUMS)):
-                                sums[k, c] = 0.0
+                        _leave_out(start, starts[tile + 1], sums)
                         break
                     first = run * BATCH - start
-                    touched = 0.0
-                    for k in range(start, stop):
-                        touched += record[splats[k], 0][0] + record[splats[k], 1][7]
-                    used[run] = touched
-                    for k in range(start, stop):
-                        _find_rows(record, splats[k], top, left, rows, first + k)
+                    _make_ready(record, splats, start, stop, top, left, rows, first, used, run)
                     # What lies deep in the light is seen without being part of the depth.
                     for deep in ti.static(range(2)):
                         if ti.static(with_depth or deep == 1):  # noqa: SIM102 (one is not compiled)
                             if (not with_depth) or (brightest < SURFACE) == (deep == 1):
                                 for k in range(start, stop):
-                                    place, room = (k, splats[k], top, left, base), (run, is_pinhole)
                                     _pass_splat(
-                                        *place,
-                                        record,
-                                        first + k,
-                                        rows,
-                                        pixels,
-                                        held,
-                                        sums,
-                                        *room,
-                                        not deep,
-                                    )
+                                        k, record, splats[k], rows, first + k, top, left, base,
+                                        pixels, held, sums, run, is_pinhole, not deep,
+                                    )  # fmt: skip
+
+
+@ti.func
+def _leave_out(start, stop, sums: ti.template()):
+    """Write the sums of splats that nothing is seen of."""
+    for entry in range(start, stop):
+        for c in ti.static(range(SUMS)):
+            sums[entry, c] = 0.0
+
+
+@ti.func
+def _make_ready(
+    record: ti.template(), splats: ti.template(), start, stop, top, left, rows: ti.template(),
+    first, used: ti.template(), run,
+):  # fmt: skip
+    """Touch the records of a batch, and find the rows that each splat reaches."""
+    touched = 0.0
+    for k in range(start, stop):
+        touched += record[splats[k], 0][0] + record[splats[k], 1][7]
+    used[run] = touched
+    for k in range(start, stop):
+        _find_rows(record, splats[k], top, left, rows, first + k)
 
 
 @ti.func
@@ -304,21 +254,10 @@ def _find_rows(record: ti.template(), i, top, left, rows: ti.template(), at):
 
 @ti.func
 def _pass_splat(
-    entry,
-    i,
-    top,
-    left,
-    base,
-    record: ti.template(),
-    at_rows,
-    rows: ti.template(),
-    pixels: ti.template(),
-    held: ti.template(),
-    sums: ti.template(),
-    run,
-    is_pinhole,
+    entry, record: ti.template(), i, rows: ti.template(), at_rows, top, left, base,
+    pixels: ti.template(), held: ti.template(), sums: ti.template(), run, is_pinhole,
     with_depth: ti.template(),
-):
+):  # fmt: skip
     """Take one splat from the light of a tile's pixels, and write its sums."""
     nil = ti.Vector([0.0 for lane in range(LANES)])
     red, green, blue, q_0, q_x, q_xx, q_y, q_xy, q_yy = nil, nil, nil, nil, nil, nil, nil, nil, nil
