@@ -135,6 +135,20 @@ def test_both_stretches_equal_the_polar_decomposition() -> None:
     np.testing.assert_allclose(eigen, expected, atol=1e-5, rtol=1e-5)
 
 
+def test_the_stretch_holds_for_what_is_drawn_out_tenfold() -> None:
+    """Stretches of 0.03 to 30, J over 0.1, where Newton takes many steps; of the largest one."""
+    rng = np.random.default_rng(5)
+    s = np.exp(1.2 * rng.normal(size=(4000, 3)))
+    s = s[s.prod(axis=1) > 0.1]
+    u = np.linalg.qr(rng.normal(size=(len(s), 3, 3)))[0]
+    b = np.einsum("nij,nj,nkj->nik", u, s**2, u).astype(np.float32)
+    newton, eigen = np.zeros_like(b), np.zeros_like(b)
+    stretches(b, s.prod(axis=1).astype(np.float32), newton, eigen)
+    off = np.abs(newton - np.einsum("nij,nj,nkj->nik", u, s, u)).max(axis=(1, 2)) / s.max(axis=1)
+    assert np.quantile(off, 0.99) < 1e-6
+    assert off.max() < 1e-4
+
+
 def test_eigen_systems_rebuild_their_matrices() -> None:
     rng = np.random.default_rng(3)
     m = rng.normal(size=(500, 3, 3))

@@ -65,7 +65,6 @@ from .tile_pixels import (
 
 four = ti.types.vector(4, ti.f32)
 
-
 # Sums of a splat over the pixels of a tile. Q: dL/d exponent, H: dL/d (1/z), or z where rays are
 # parallel; X, Y: times dx, dy.
 SUM_RED, SUM_GREEN, SUM_BLUE, Q, Q_X, Q_XX, Q_Y, Q_XY, Q_YY, H, H_X, H_Y = range(12)
